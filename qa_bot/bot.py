@@ -1,0 +1,145 @@
+"""QABot: the one place where the parts are put together."""
+
+import os
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+
+from qa_bot.byline import BYLINE_SCORE, asked_field, find_byline
+from qa_bot.config import MAX_QUESTION_CHARS, Settings
+from qa_bot.encoder import Encoder, SentenceTransformerEncoder
+from qa_bot.errors import IndexUnusable, InvalidQuestion, QABotError
+from qa_bot.followup import standalone
+from qa_bot.index import Index, Manifest, current_build, open_index
+from qa_bot.reader import Reader, SentenceReader, cite
+from qa_bot.retriever import Retriever
+from qa_bot.types import Answer, Document, ScoredPassage, Turn
+
+
+class QABot:
+    """Answers questions from one open index. Safe to share between threads; asking changes nothing."""
+
+    def __init__(self, index: Index, retriever: Retriever, reader: Reader, settings: Settings) -> None:
+        self._index = index
+        self._retriever = retriever
+        self._reader = reader
+        self._settings = settings
+
+    @classmethod
+    def open(
+        cls,
+        index: str | Path | None = None,
+        *,
+        settings: Settings | None = None,
+        encoder: Encoder | None = None,
+    ) -> "QABot":
+        """Open an index directory: `index`, else `settings.index`, else QA_BOT_INDEX, else ./index.
+
+        The encoder is the one that the index was built with; another, by `settings.model` or
+        `encoder`, is an error. Raises IndexUnusable and ModelError. The model is loaded with the
+        first question, or by `warm_up`.
+        """
+        if index is None:
+            index = settings.index if settings else default_index()
+        settings = settings or Settings()
+        opened = open_index(Path(index))
+        encoder = encoder or SentenceTransformerEncoder(settings.model or opened.manifest.model)
+        if encoder.digest != opened.manifest.encoder_digest:
+            raise IndexUnusable(
+                f"The index in {str(index)!r} was built with the model {opened.manifest.model!r} "
+                f"({opened.manifest.encoder_digest[:12]}), not with {encoder.name!r} ({encoder.digest[:12]}). "
+                f"Build it again with: qa-bot index --index {index} --model {encoder.name}"
+            )
+        retriever = Retriever(opened, encoder, settings)
+        return cls(opened, retriever, SentenceReader(encoder, opened.words, settings.threshold), settings)
+
+    def ask(self, question: str, history: Sequence[Turn] = (), *, top_k: int | None = None) -> Answer:
+        """Answer from the sources, with citations, or abstain; `history` is oldest first.
+
+        Raises InvalidQuestion where the question is blank or too long, or top_k < 1.
+        """
+        question = _clean(question)
+        understood = standalone(question, history)
+        passages = self._retriever.retrieve(understood, self._settings.top_k if top_k is None else top_k)
+        answer = self._read_byline(understood, passages) or self._reader.read(understood, passages)
+        return replace(answer, question=question)
+
+    def retrieve(self, question: str, top_k: int | None = None) -> tuple[ScoredPassage, ...]:
+        """The best-matching passages, best first; raises InvalidQuestion as `ask` does."""
+        question = _clean(question)
+        return self._retriever.retrieve(question, self._settings.top_k if top_k is None else top_k)
+
+    def document(self, source: str) -> Document:
+        """The document that a citation's or passage's `source` names; raises QABotError."""
+        try:
+            return self._index.documents[source]
+        except KeyError:
+            raise QABotError(f"The index holds no document {source!r}.") from None
+
+    @property
+    def manifest(self) -> Manifest:
+        """What the open index was made of."""
+        return self._index.manifest
+
+    def _read_byline(self, question: str, nearest: tuple[ScoredPassage, ...]) -> Answer | None:
+        """The answer to a question about the one document that has a byline, else None."""
+        field = asked_field(question)
+        bylined = [d for d in self._index.documents.values() if field and getattr(d, field)]
+        if not field or len(bylined) != 1:
+            return None
+        found = find_byline(field, bylined[0], self._index.passages)
+        if not found:
+            return None
+        passage, start, end = found
+        return Answer(
+            question=question,
+            understood=question,
+            text=passage.text[start:end],
+            abstained=False,
+            score=BYLINE_SCORE,
+            citations=(cite(passage, start, end),),
+            nearest=nearest,
+        )
+
+    def warm_up(self) -> None:
+        """Load the model now rather than with the first question."""
+        self.retrieve("warm up", top_k=1)
+
+
+def answer(question: str, *, history: Sequence[Turn] = (), index: str | Path | None = None) -> Answer:
+    """Ask the index in `index` (default: QA_BOT_INDEX, else ./index); see QABot.ask.
+
+    The index is opened once and again when it was rebuilt.
+    """
+    folder = Path(index or default_index()).resolve()
+    return _opened(folder, current_build(folder)).ask(question, history)
+
+
+def default_index() -> Path:
+    """The index directory that Python callers mean when they name none."""
+    return Path(os.environ.get("QA_BOT_INDEX") or Settings().index)
+
+
+@lru_cache(maxsize=4)
+def _opened(folder: Path, build: str) -> QABot:
+    return QABot.open(folder)
+
+
+def _clean(question: str) -> str:
+    """The question in one line, without control characters; raises InvalidQuestion."""
+    if len(question) > MAX_QUESTION_CHARS:
+        raise InvalidQuestion(
+            f"The question has {len(question):,} characters; {MAX_QUESTION_CHARS:,} are the most. Shorten it."
+        )
+    # Cc: control characters; Cs: lone surrogates, which no encoder takes; Cf but for the joiners
+    # that emoji and some scripts need: marks that reorder or hide text.
+    visible = (
+        " " if unicodedata.category(c) in ("Cc", "Cs", "Cf") and c not in "\u200c\u200d" else c for c in question
+    )
+    cleaned = re.sub(r"\s+", " ", "".join(visible)).strip()
+    if not cleaned.strip("\u200c\u200d "):
+        raise InvalidQuestion("The question is blank. Type a question.")
+    return cleaned

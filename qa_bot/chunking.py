@@ -1,0 +1,116 @@
+"""Document -> Passages that end on sentence or paragraph borders and fit an encoder's window."""
+
+import re
+from collections.abc import Callable, Iterator
+
+import sentencex
+from semantic_text_splitter import TextSplitter
+
+from qa_bot.types import Document, Passage
+
+Span = tuple[int, int]
+CountTokens = Callable[[str], int]
+
+# An empty line, or a line that begins a list item.
+_PARAGRAPH_BORDER = re.compile(r"(?:\r?\n[ \t]*){2,}|\r?\n(?=[ \t]*(?:[-*+•]|\d{1,3}[.)])[ \t])")
+
+# Words of prose have about 5 characters a token. What has more is no prose (a word of 10,000
+# letters can be one unknown token), and its passages must stay of a size that a reader can check.
+_CHARS_PER_TOKEN = 10
+
+
+def split(document: Document, count_tokens: CountTokens, max_tokens: int) -> tuple[Passage, ...]:
+    """Cut a document's sections into passages of at most `max_tokens`, title and section included.
+
+    A passage is as many whole paragraphs of one section as fit, or as many whole sentences of a
+    paragraph that does not fit; only a sentence that is longer alone is cut, between words.
+    """
+    passages = []
+    for section in document.sections:
+        context = _context(document.title, section.heading, count_tokens, max_tokens // 4)
+        budget = max_tokens - (count_tokens(context) if context else 0)
+        for start, end in _pack(document.text, section.start, section.end, count_tokens, budget):
+            passages.append(
+                Passage(
+                    source=document.source,
+                    start=start,
+                    end=end,
+                    text=document.text[start:end],
+                    context=context,
+                    title=document.title,
+                    section=section.heading,
+                    url=document.url,
+                    date=document.date,
+                )
+            )
+    return tuple(passages)
+
+
+def sentences(text: str, start: int = 0, end: int | None = None) -> Iterator[Span]:
+    """The sentences of text[start:end], without the white space around them, in order."""
+    for paragraph in _paragraphs(text, start, len(text) if end is None else end):
+        yield from _sentences_of_paragraph(text, *paragraph)
+
+
+def _paragraphs(text: str, start: int, end: int) -> Iterator[Span]:
+    for border in _PARAGRAPH_BORDER.finditer(text, start, end):
+        if text[start : border.start()].strip():
+            yield _strip(text, start, border.start())
+        start = border.end()
+    if text[start:end].strip():
+        yield _strip(text, start, end)
+
+
+def _sentences_of_paragraph(text: str, start: int, end: int) -> Iterator[Span]:
+    # The splitter loses characters at line ends and stumbles over exotic white space: give it
+    # plain spaces, as many. Given those it returns every character, so lengths are offsets.
+    for sentence in sentencex.segment("en", re.sub(r"\s", " ", text[start:end])):
+        stop = start + len(sentence)
+        if sentence.strip():
+            yield _strip(text, start, stop)
+        start = stop
+
+
+def _strip(text: str, start: int, end: int) -> Span:
+    stretch = text[start:end]
+    return start + len(stretch) - len(stretch.lstrip()), start + len(stretch.rstrip())
+
+
+def _pack(text: str, start: int, end: int, count_tokens: CountTokens, budget: int) -> Iterator[Span]:
+    """Join neighbouring units of text while together they fit the budget."""
+
+    def size(stretch: str) -> int:
+        return max(count_tokens(stretch), len(stretch) // _CHARS_PER_TOKEN)
+
+    def units() -> Iterator[Span]:
+        """Paragraphs; of one that does not fit, its sentences; of one that does not, its words."""
+        for paragraph in _paragraphs(text, start, end):
+            if size(text[slice(*paragraph)]) <= budget:
+                yield paragraph
+                continue
+            for first, last in _sentences_of_paragraph(text, *paragraph):
+                if size(text[first:last]) <= budget:
+                    yield first, last
+                    continue
+                splitter = TextSplitter.from_callback(size, budget)
+                for offset, piece in splitter.chunk_indices(text[first:last]):
+                    yield first + offset, first + offset + len(piece)
+
+    current: Span | None = None
+    for unit in units():
+        if current and size(text[current[0] : unit[1]]) <= budget:
+            current = (current[0], unit[1])
+            continue
+        if current:
+            yield current
+        current = unit
+    if current:
+        yield current
+
+
+def _context(title: str | None, heading: str | None, count_tokens: CountTokens, limit: int) -> str:
+    """Title and section for embedding, cut to `limit` tokens."""
+    context = ". ".join(part for part in (title, heading) if part)
+    while context and count_tokens(context) > limit:
+        context = context[: len(context) * 3 // 4]
+    return context

@@ -1,0 +1,52 @@
+"""Question -> ScoredPassages: dense and BM25 search, fused.
+
+The fused score is a weighted mean of the cosine and of BM25 divided by the most that BM25 could
+give this question (the sum of its words' idf, words that occur nowhere included). Both are of
+one scale for every question and corpus, so the score of one question compares with another's.
+"""
+
+import numpy as np
+
+from qa_bot.config import Settings
+from qa_bot.encoder import Encoder
+from qa_bot.errors import InvalidQuestion
+from qa_bot.index import Index
+from qa_bot.types import ScoredPassage
+
+
+class Retriever:
+    """Finds the passages of one open index that match a question best."""
+
+    def __init__(self, index: Index, encoder: Encoder, settings: Settings) -> None:
+        self._index = index
+        self._encoder = encoder
+        self._settings = settings
+
+    def retrieve(self, question: str, top_k: int) -> tuple[ScoredPassage, ...]:
+        """The `top_k` best passages, best first; fewer where the index holds fewer.
+
+        Raises InvalidQuestion where top_k < 1.
+        """
+        if top_k < 1:
+            raise InvalidQuestion(f"top_k must be at least 1, but it is {top_k}.")
+        index = self._index
+        top_k = min(top_k, len(index.passages))
+        candidates = min(max(self._settings.candidates, top_k), len(index.passages))
+
+        vector = self._encoder.encode_query(question)
+        lexical = index.words.scores(question)
+        by_words = np.argpartition(-lexical, candidates - 1)[:candidates]
+        rows = np.union1d(index.vectors.nearest(vector, candidates), by_words)
+        dense = index.vectors.cosines(vector, rows)
+        weight = self._settings.dense_weight
+        fused = weight * dense + (1 - weight) * lexical[rows]
+        best = np.lexsort((rows, -fused))[:top_k]  # equals keep the order of the sources
+        return tuple(
+            ScoredPassage(
+                passage=index.passages[rows[i]],
+                score=float(fused[i]),
+                dense=float(dense[i]),
+                lexical=float(lexical[rows[i]]),
+            )
+            for i in best
+        )

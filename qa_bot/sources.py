@@ -1,0 +1,254 @@
+"""A folder of files -> Documents.
+
+One parser a suffix, in PARSERS. A parser is a pure function of a file's name and bytes, raises
+ValueError with a reason where it can make nothing of them, and returns None for a file that asks
+to be left out.
+"""
+
+import hashlib
+import os
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from qa_bot.errors import SourcesError
+from qa_bot.types import Document, Section
+
+HEADING_SEPARATOR = " › "
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skipped:
+    """A file that was not indexed, and why."""
+
+    source: str
+    reason: str
+    passing: bool = False  # the next build may fare better: it was unreadable, not unfit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceFile:
+    """A file that can be indexed: its name below the folder, its place, its content's digest."""
+
+    source: str
+    path: Path
+    sha256: str
+
+
+def scan(folder: Path) -> tuple[list[SourceFile], list[Skipped]]:
+    """Find the files of `folder` that have a parser, in the order of their names.
+
+    Hidden files and folders are passed over. Symbolic links are followed to files inside the
+    folder only; a link to a folder is never followed. Files of other suffixes are skipped.
+    Raises SourcesError where `folder` is no folder.
+    """
+    if not folder.is_dir():
+        raise SourcesError(
+            f"There is no folder {str(folder)!r} to read sources from. "
+            "Create it, or name another: qa-bot index --sources DIR"
+        )
+    root = folder.resolve()
+    files: list[SourceFile] = []
+    skipped: list[Skipped] = []
+    for path in _walk(folder):
+        source = path.relative_to(folder).as_posix()
+        if not source.isprintable():  # also lone surrogates: a name that is not UTF-8
+            skipped.append(Skipped(source=ascii(source)[1:-1], reason="unprintable file name"))
+        elif not Path(os.path.realpath(path)).is_relative_to(root):
+            skipped.append(Skipped(source=source, reason="a link out of the sources folder"))
+        elif not path.is_file():  # a link to a folder or to nothing, a pipe, a device
+            skipped.append(Skipped(source=source, reason="not a file"))
+        elif path.suffix.lower() not in PARSERS:
+            kinds = ", ".join(PARSERS)
+            skipped.append(Skipped(source=source, reason=f"not one of {kinds}"))
+        else:
+            try:
+                with path.open("rb") as stream:
+                    sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+                files.append(SourceFile(source=source, path=path, sha256=sha256))
+            except OSError as error:
+                reason = f"unreadable: {error.strerror}"
+                skipped.append(Skipped(source=source, reason=reason, passing=True))
+    return files, skipped
+
+
+def read(file: SourceFile) -> Document | Skipped | None:
+    """Parse one file; None where the file asks to be left out."""
+    try:
+        document = PARSERS[file.path.suffix.lower()](file.source, file.path.read_bytes())
+    except OSError as error:
+        reason = f"unreadable: {error.strerror}"
+        return Skipped(source=file.source, reason=reason, passing=True)
+    except ValueError as error:
+        return Skipped(source=file.source, reason=str(error))
+    if document and not any(document.text[s.start : s.end].strip() for s in document.sections):
+        return Skipped(source=file.source, reason="no text in it")
+    return document
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """Every visible file, and every link to a folder, below `folder`, sorted."""
+    for directory, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        links = [name for name in folders if Path(directory, name).is_symlink()]
+        for name in sorted([*names, *links]):
+            if not name.startswith("."):
+                yield Path(directory, name)
+
+
+def parse_text(source: str, data: bytes) -> Document:
+    """Plain text, kept verbatim."""
+    text = _decode(data)
+    sections = (Section(heading=None, start=0, end=len(text)),)
+    return Document(source=source, sha256=_sha256(data), text=text, sections=sections)
+
+
+def parse_markdown(source: str, data: bytes) -> Document | None:
+    """Markdown, kept verbatim: a section a heading; YAML front matter is metadata.
+
+    `index: false` in the front matter leaves the file out.
+    """
+    text = _decode(data)
+    metadata, body_start = _front_matter(text)
+    if metadata.get("index", "").lower() == "false":
+        return None
+    headings = list(_markdown_headings(text, body_start))
+    title = metadata.get("title") or next((h for level, h, *_ in headings if level == 1), None)
+    return Document(
+        source=source,
+        sha256=_sha256(data),
+        text=text,
+        sections=_sections(headings, body_start, len(text), title),
+        title=title,
+        author=metadata.get("author"),
+        publisher=metadata.get("publisher"),
+        date=metadata.get("date"),
+        url=_web_address(metadata.get("url")),
+    )
+
+
+def parse_html(source: str, data: bytes) -> Document:
+    """The main text of a web page, by trafilatura: paragraphs apart by an empty line."""
+    import trafilatura  # half a second; only a build with HTML in it pays
+
+    if not data.strip():
+        raise ValueError("empty")
+    extracted = trafilatura.bare_extraction(data, include_comments=False, with_metadata=True)
+    if extracted is None or isinstance(extracted, dict) or extracted.body is None:
+        # Too little for an article: take every word of the page.
+        text = trafilatura.html2txt(data).strip()
+        sections = (Section(heading=None, start=0, end=len(text)),)
+        return Document(source=source, sha256=_sha256(data), text=text, sections=sections)
+    blocks: list[str] = []
+    headings: list[tuple[int, str, int, int]] = []
+    position = 0
+    for element in extracted.body.iter("head", "p", "quote", "item", "row"):
+        if any(ancestor.tag in ("p", "quote", "item", "row") for ancestor in element.iterancestors()):
+            continue  # its words came with the ancestor's
+        words = " ".join(" ".join(element.itertext()).split())
+        if not words:
+            continue
+        if element.tag == "head":
+            level = int(element.get("rend", "h2")[1:])
+            headings.append((level, words, position, position + len(words)))
+        blocks.append(words)
+        position += len(words) + 2
+    text = "\n\n".join(blocks)
+    return Document(
+        source=source,
+        sha256=_sha256(data),
+        text=text,
+        sections=_sections(headings, 0, len(text), extracted.title),
+        title=extracted.title,
+        author=extracted.author,
+        publisher=extracted.sitename,
+        date=extracted.date,
+        url=_web_address(extracted.url),
+    )
+
+
+PARSERS: dict[str, Callable[[str, bytes], Document | None]] = {
+    ".txt": parse_text,
+    ".md": parse_markdown,
+    ".markdown": parse_markdown,
+    ".html": parse_html,
+    ".htm": parse_html,
+}
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _decode(data: bytes) -> str:
+    if not data.strip():
+        raise ValueError("empty")
+    if b"\0" in data:
+        raise ValueError("binary, not text")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"not UTF-8 (byte {error.start}); save it as UTF-8") from None
+
+
+_FRONT_MATTER = re.compile(r"\A---[ \t]*\r?\n(.*?)^---[ \t]*\r?(?:\n|\Z)", re.DOTALL | re.MULTILINE)
+
+
+def _front_matter(text: str) -> tuple[dict[str, str], int]:
+    """The scalars of a YAML front matter as strings, and where the body begins."""
+    import yaml
+
+    match = _FRONT_MATTER.match(text)
+    if not match:
+        return {}, 0
+    try:
+        # BaseLoader makes strings of all scalars: a date stays as it was written.
+        values = yaml.load(match[1], Loader=yaml.BaseLoader)  # noqa: S506 (makes no objects)
+    except (yaml.YAMLError, RecursionError):
+        return {}, 0
+    if not isinstance(values, dict):
+        return {}, 0
+    scalars = {k.lower(): v for k, v in values.items() if isinstance(k, str) and isinstance(v, str)}
+    return scalars, match.end()
+
+
+def _markdown_headings(text: str, body_start: int) -> Iterator[tuple[int, str, int, int]]:
+    """(level, heading, start, end) of each top-level heading, in order; end is after its line."""
+    from markdown_it import MarkdownIt
+
+    body = text[body_start:]
+    # The parser's line numbers count \n, \r\n and \r alike.
+    line_starts = [0, *(match.end() for match in re.finditer(r"\r\n|\r|\n", body))]
+    line_starts.append(len(body))
+    tokens = MarkdownIt("commonmark").parse(body)
+    for token, inline in zip(tokens, tokens[1:], strict=False):
+        if token.type == "heading_open" and token.level == 0 and token.map:
+            first, last = token.map
+            heading = "".join(
+                child.content for child in inline.children or [] if child.type in ("text", "code_inline")
+            ).strip()
+            if heading:
+                start, end = line_starts[first], line_starts[min(last, len(line_starts) - 1)]
+                yield int(token.tag[1:]), heading, body_start + start, body_start + end
+
+
+def _sections(
+    headings: list[tuple[int, str, int, int]], start: int, end: int, title: str | None
+) -> tuple[Section, ...]:
+    """The ranges between headings, each with the path of headings above it (but for the title)."""
+    sections = []
+    path: list[tuple[int, str]] = []
+    heading: str | None = None
+    for level, words, heading_start, heading_end in headings:
+        sections.append(Section(heading=heading, start=start, end=heading_start))
+        path = [*((above, name) for above, name in path if above < level), (level, words)]
+        heading = HEADING_SEPARATOR.join(name for _, name in path if name != title) or None
+        start = heading_end
+    sections.append(Section(heading=heading, start=start, end=end))
+    return tuple(sections)
+
+
+def _web_address(url: str | None) -> str | None:
+    """The address where it is one of the web, so that it may be shown as a link; else None."""
+    return url if url and re.match(r"https?://[^\s\"'<>]+\Z", url) else None

@@ -1,0 +1,109 @@
+"""The values that flow through the program. All are frozen; none does any work.
+
+Every offset counts Unicode code points in `Document.text`, half open: text[start:end].
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """A quotable range of a document: what stands below one heading (None: before the first).
+
+    Headings and front matter are in `Document.text` but in no section, so nothing quotes them.
+    """
+
+    heading: str | None
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """One source file: its extracted text, in which all offsets count, and where it comes from."""
+
+    source: str  # path below the sources folder, with forward slashes
+    sha256: str  # of the file's bytes
+    text: str
+    sections: tuple[Section, ...]
+    title: str | None = None
+    author: str | None = None
+    publisher: str | None = None
+    date: str | None = None
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passage:
+    """A stretch of one section: document.text[start:end] == text."""
+
+    source: str
+    start: int
+    end: int
+    text: str
+    context: str = ""  # title and section as they are embedded with the text; never quoted
+    title: str | None = None
+    section: str | None = None
+    page: int | None = None
+    url: str | None = None
+    date: str | None = None
+
+    @property
+    def embedded(self) -> str:
+        """The string that the encoder and BM25 see."""
+        return f"{self.context}\n{self.text}" if self.context else self.text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoredPassage:
+    """A passage and how well it matches a question."""
+
+    passage: Passage
+    score: float  # fused; passages are ranked by it
+    dense: float  # cosine of question and passage, in [-1, 1]
+    lexical: float  # BM25 as a share of the most that this question could score, in [0, 1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Citation:
+    """Words of a document: document.text[start:end] == quote, always.
+
+    The answer's own span counts inside the quote: quote[answer_start:answer_end].
+    """
+
+    source: str
+    start: int
+    end: int
+    quote: str
+    answer_start: int
+    answer_end: int
+    title: str | None = None
+    section: str | None = None
+    page: int | None = None
+    url: str | None = None
+    date: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """One earlier exchange of a conversation; `answer` is None where the bot abstained."""
+
+    question: str
+    answer: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What the sources say to a question, or that they do not say it.
+
+    Where `abstained`, text is None, citations are empty, and `score` is the best candidate's.
+    `understood` is the question as it was searched: longer than asked in a follow-up.
+    """
+
+    question: str
+    understood: str
+    text: str | None
+    abstained: bool
+    score: float  # in [0, 1]: the estimated probability that the answer is right
+    citations: tuple[Citation, ...]
+    nearest: tuple[ScoredPassage, ...]
