@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from qa_bot.bot import QABot, answer
+    from qa_bot.build import BuildReport, build_index
     from qa_bot.config import Settings
     from qa_bot.encoder import Encoder
     from qa_bot.errors import (
@@ -23,16 +24,15 @@ if TYPE_CHECKING:
         QABotError,
         SourcesError,
     )
-    from qa_bot.index import BuildReport, build_index
     from qa_bot.reader import Reader
     from qa_bot.types import Answer, Citation, Document, Passage, ScoredPassage, Section, Turn
 
 _HOME = {
     "bot": ("QABot", "answer"),
+    "build": ("BuildReport", "build_index"),
     "config": ("Settings",),
     "encoder": ("Encoder",),
     "errors": ("IndexBusy", "IndexUnusable", "InvalidQuestion", "ModelError", "QABotError", "SourcesError"),
-    "index": ("BuildReport", "build_index"),
     "reader": ("Reader",),
     "types": ("Answer", "Citation", "Document", "Passage", "ScoredPassage", "Section", "Turn"),
 }

@@ -50,7 +50,8 @@ class QABot:
         if encoder.digest != opened.manifest.encoder_digest:
             raise IndexUnusable(
                 f"The index in {str(index)!r} was built with the model {opened.manifest.model!r} "
-                f"({opened.manifest.encoder_digest[:12]}), not with {encoder.name!r} ({encoder.digest[:12]}). "
+                f"({opened.manifest.encoder_digest[:12]}), "
+                f"not with {encoder.name!r} ({encoder.digest[:12]}). "
                 f"Build it again with: qa-bot index --index {index} --model {encoder.name}"
             )
         retriever = Retriever(opened, encoder, settings)
@@ -137,7 +138,8 @@ def _clean(question: str) -> str:
     # Cc: control characters; Cs: lone surrogates, which no encoder takes; Cf but for the joiners
     # that emoji and some scripts need: marks that reorder or hide text.
     visible = (
-        " " if unicodedata.category(c) in ("Cc", "Cs", "Cf") and c not in "\u200c\u200d" else c for c in question
+        " " if unicodedata.category(c) in ("Cc", "Cs", "Cf") and c not in "\u200c\u200d" else c
+        for c in question
     )
     cleaned = re.sub(r"\s+", " ", "".join(visible)).strip()
     if not cleaned.strip("\u200c\u200d "):

@@ -22,7 +22,9 @@ _ASKS = {
     "date": "date dated published publication posted updated when day year month",
     "publisher": "publisher published newspaper outlet magazine site publication source",
 }
-_THE_DOCUMENT = "article story piece text document report news item name called come appear run person page whose"
+_THE_DOCUMENT = (
+    "article story piece text document report news item name called come appear run person page whose"
+)
 
 
 def _stems(words: str) -> frozenset[str]:
@@ -33,13 +35,15 @@ _ASKING = {field: _stems(words) for field, words in _ASKS.items()}
 _ABOUT = _stems(_THE_DOCUMENT).union(*_ASKING.values())
 _OPENS = {
     "author": re.compile(r"\W*(and\W+)?(who|whose|which|what|name|by|author|byline)\b", re.IGNORECASE),
-    "date": re.compile(r"\W*(and\W+)?(when|what|which|on|date|how old|publication|published)\b", re.IGNORECASE),
+    "date": re.compile(
+        r"\W*(and\W+)?(when|what|which|on|date|how old|publication|published)\b", re.IGNORECASE
+    ),
     "publisher": re.compile(r"\W*(and\W+)?(which|what|where|who|publisher|by|in)\b", re.IGNORECASE),
 }
 
 
 def asked_field(question: str) -> str | None:
-    """"author", "date" or "publisher" where that of a document is all that is asked, else None."""
+    """ "author", "date" or "publisher" where that of a document is all that is asked, else None."""
     words = _stems(question)
     if not words or not words <= _ABOUT:
         return None

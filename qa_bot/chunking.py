@@ -82,22 +82,8 @@ def _pack(text: str, start: int, end: int, count_tokens: CountTokens, budget: in
     def size(stretch: str) -> int:
         return max(count_tokens(stretch), len(stretch) // _CHARS_PER_TOKEN)
 
-    def units() -> Iterator[Span]:
-        """Paragraphs; of one that does not fit, its sentences; of one that does not, its words."""
-        for paragraph in _paragraphs(text, start, end):
-            if size(text[slice(*paragraph)]) <= budget:
-                yield paragraph
-                continue
-            for first, last in _sentences_of_paragraph(text, *paragraph):
-                if size(text[first:last]) <= budget:
-                    yield first, last
-                    continue
-                splitter = TextSplitter.from_callback(size, budget)
-                for offset, piece in splitter.chunk_indices(text[first:last]):
-                    yield first + offset, first + offset + len(piece)
-
     current: Span | None = None
-    for unit in units():
+    for unit in _units(text, start, end, size, budget):
         if current and size(text[current[0] : unit[1]]) <= budget:
             current = (current[0], unit[1])
             continue
@@ -106,6 +92,21 @@ def _pack(text: str, start: int, end: int, count_tokens: CountTokens, budget: in
         current = unit
     if current:
         yield current
+
+
+def _units(text: str, start: int, end: int, size: CountTokens, budget: int) -> Iterator[Span]:
+    """Paragraphs; of one that does not fit, its sentences; of one that does not, groups of words."""
+    for paragraph in _paragraphs(text, start, end):
+        if size(text[slice(*paragraph)]) <= budget:
+            yield paragraph
+            continue
+        for first, last in _sentences_of_paragraph(text, *paragraph):
+            if size(text[first:last]) <= budget:
+                yield first, last
+                continue
+            splitter = TextSplitter.from_callback(size, budget)
+            for offset, piece in splitter.chunk_indices(text[first:last]):
+                yield first + offset, first + offset + len(piece)
 
 
 def _context(title: str | None, heading: str | None, count_tokens: CountTokens, limit: int) -> str:

@@ -20,8 +20,8 @@ from qa_bot.errors import QABotError
 
 if TYPE_CHECKING:
     from qa_bot.bot import QABot
-    from qa_bot.index import Progress
-    from qa_bot.types import Answer, Citation, Turn
+    from qa_bot.build import Progress
+    from qa_bot.types import Answer, Citation
 
 SKIPPED = 3
 
@@ -83,9 +83,9 @@ def index(sources: Path, index: Path, model: str | None, as_json: bool) -> None:
 
     Files that cannot be read are named and skipped; the exit code is then 3.
     """
+    from qa_bot.build import build_index
     from qa_bot.config import Settings
     from qa_bot.encoder import DEFAULT_MODEL, SentenceTransformerEncoder
-    from qa_bot.index import build_index
 
     settings = Settings(sources=sources, index=index, model=model or DEFAULT_MODEL)
     # Naming a model is how a user asks for a download.
@@ -123,9 +123,7 @@ def index(sources: Path, index: Path, model: str | None, as_json: bool) -> None:
 @top_k_option
 @threshold_option
 @json_option
-def ask(
-    question: str | None, index: Path, top_k: int | None, threshold: float | None, as_json: bool
-) -> None:
+def ask(question: str | None, index: Path, top_k: int | None, threshold: float | None, as_json: bool) -> None:
     """Answer QUESTION from the index, with its citation.
 
     Without QUESTION: a chat, or, where standard input is no terminal, the question read from it.
@@ -156,10 +154,10 @@ def serve(index: Path, top_k: int | None, threshold: float | None, host: str, po
     bot = _open_bot(index, top_k, threshold)
     click.echo("Loading the model ...", err=True)
     bot.warm_up()
-    from qa_bot.app import launch
+    from qa_bot import app
 
     click.echo(f"Ask at http://{host}:{port} (stop with Ctrl+C)")
-    launch(bot, host, port)
+    app.serve(bot, host, port)
 
 
 @cli.command()
@@ -195,7 +193,9 @@ def status(index: Path, sources: Path, verify: bool, as_json: bool) -> None:
         for source in changed:
             click.echo(f"changed   {_printable(source)}")
         if changed:
-            click.echo(f"The index is stale. Refresh it with: qa-bot index --sources {sources} --index {index}")
+            click.echo(
+                f"The index is stale. Refresh it with: qa-bot index --sources {sources} --index {index}"
+            )
         for fault in faults:
             click.echo(f"damaged   {fault}")
         if verify and not faults:
@@ -300,5 +300,3 @@ def _progress_bar() -> Iterator["Progress"]:
             bar.update(task, description=what, completed=done, total=total)
 
         yield advance
-
-

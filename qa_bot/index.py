@@ -1,57 +1,27 @@
-"""Build, open, verify and swap an index directory.
+"""Open and verify an index directory.
 
-    index/CURRENT               the name of the build that answers, replaced in one step
-    index/builds/<name>/        manifest.json (written last), documents.jsonl, passages.jsonl,
-                                vectors.faiss, bm25/
-    index/build.lock            held by the process that builds
+index/CURRENT               the name of the build that answers, replaced in one step
+index/builds/<name>/        manifest.json (written last), documents.jsonl, passages.jsonl,
+                            vectors.faiss, bm25/
+index/build.lock            held by the process that builds
 
-A build is made beside the one that answers and takes its place when whole; until then, and when
-anything fails, the old one answers. The one before is kept, for a bot that is just opening it.
 """
 
 import hashlib
 import json
-import os
 import re
-import secrets
-import shutil
-import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-from importlib.metadata import version
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from filelock import FileLock, Timeout
-
-from qa_bot.chunking import split
-from qa_bot.config import Settings
-from qa_bot.encoder import Encoder, Vectors
-from qa_bot.errors import IndexBusy, IndexUnusable, SourcesError
-from qa_bot.sources import Skipped, SourceFile, read, scan
+from qa_bot.errors import IndexUnusable
+from qa_bot.sources import Skipped, scan
 from qa_bot.types import Document, Passage, Section
 from qa_bot.vectors import VectorIndex
 from qa_bot.words import WordIndex
 
 FORMAT = 1
-
-# Libraries whose version may change a document's text, its passages or their vectors.
-_LIBRARIES = (
-    "trafilatura",
-    "markdown-it-py",
-    "sentencex",
-    "semantic-text-splitter",
-    "sentence-transformers",
-    "transformers",
-    "torch",
-    "faiss-cpu",
-    "bm25s",
-    "PyStemmer",
-)
-
-Progress = Callable[[str, int, int], None]  # what is being done, done so far, in all
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,50 +58,6 @@ class Index:
     passages: tuple[Passage, ...]
     vectors: VectorIndex
     words: WordIndex
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BuildReport:
-    """What a call of `build_index` did."""
-
-    unchanged: bool
-    manifest: Manifest
-    embedded: int  # passages that the encoder had to read; the others were there
-    seconds: float
-
-
-def build_index(settings: Settings, encoder: Encoder, on_progress: Progress | None = None) -> BuildReport:
-    """Make `settings.index` answer from `settings.sources`, doing nothing where it already does.
-
-    Raises SourcesError where there is nothing to index, IndexBusy where another process is at
-    it, IndexUnusable where the directory cannot be written. Whatever it raises, the build that
-    was there still answers.
-    """
-    began = time.monotonic()
-    files, skipped = scan(settings.sources)
-    inputs = _inputs(settings, encoder, files)
-    fingerprint = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
-    try:
-        settings.index.mkdir(parents=True, exist_ok=True)
-        with FileLock(settings.index / "build.lock", timeout=0):
-            previous = _previous(settings.index)
-            if previous and previous.manifest.fingerprint == fingerprint:
-                passing = any(skip.passing for skip in (*previous.manifest.skipped, *skipped))
-                if not passing and not verify(settings.index):
-                    seconds = time.monotonic() - began
-                    manifest = previous.manifest
-                    return BuildReport(unchanged=True, manifest=manifest, embedded=0, seconds=seconds)
-            return _build(settings, encoder, files, skipped, inputs, fingerprint, previous, began, on_progress)
-    except Timeout:
-        raise IndexBusy(
-            f"Another process is building the index in {str(settings.index)!r}. "
-            "Wait for it to end, then run: qa-bot index"
-        ) from None
-    except OSError as error:
-        raise IndexUnusable(
-            f"The index in {str(settings.index)!r} cannot be written: {error.strerror}. "
-            "Make room or mend its permissions, then run: qa-bot index"
-        ) from error
 
 
 def open_index(folder: Path) -> Index:
@@ -200,165 +126,6 @@ def changed_sources(folder: Path, sources: Path) -> list[str]:
     return sorted(s for s in indexed.keys() | now.keys() if indexed.get(s) != now.get(s))
 
 
-def _inputs(settings: Settings, encoder: Encoder, files: Sequence[SourceFile]) -> dict[str, Any]:
-    return {
-        "format": FORMAT,
-        "sources": {file.source: file.sha256 for file in files},
-        "settings": {
-            "passage_tokens": settings.passage_tokens,
-            "bm25_k1": settings.bm25_k1,
-            "bm25_b": settings.bm25_b,
-        },
-        "encoder": {"name": encoder.name, "digest": encoder.digest},
-        "versions": {library: version(library) for library in _LIBRARIES},
-    }
-
-
-def _build(
-    settings: Settings,
-    encoder: Encoder,
-    files: Sequence[SourceFile],
-    skipped: list[Skipped],
-    inputs: dict[str, Any],
-    fingerprint: str,
-    previous: Index | None,
-    began: float,
-    on_progress: Progress | None,
-) -> BuildReport:
-    progress = on_progress or (lambda what, done, total: None)
-    documents: list[Document] = []
-    for done, file in enumerate(files, start=1):
-        match read(file):
-            case Document() as document:
-                documents.append(document)
-                inputs["sources"][document.source] = document.sha256
-            case Skipped() as skip:
-                skipped.append(skip)
-        progress("Reading", done, len(files))
-
-    passages: list[Passage] = []
-    if documents:  # else the model need not be loaded to say so
-        budget = min(settings.passage_tokens, encoder.max_tokens)
-        for done, document in enumerate(documents, start=1):
-            passages += split(document, encoder.count_tokens, budget)
-            progress("Splitting", done, len(documents))
-    if not passages:
-        named = "".join(f"\n  {skip.source}: {skip.reason}" for skip in skipped)
-        raise SourcesError(
-            f"There is nothing to index in {str(settings.sources)!r}. "
-            f"Put .txt, .md or .html files there, then run: qa-bot index{named}"
-        )
-
-    rows, embedded = _vectors(passages, encoder, _known(previous, inputs), progress)
-    path = settings.index / "builds" / f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
-    path.mkdir(parents=True)
-    _write_lines(path / "documents.jsonl", (asdict(document) for document in documents))
-    _write_lines(path / "passages.jsonl", (_passage_fields(passage) for passage in passages))
-    VectorIndex.of(rows).save(path / "vectors.faiss")
-    WordIndex.of([p.embedded for p in passages], settings.bm25_k1, settings.bm25_b).save(path / "bm25")
-    # The fingerprint is of the files as they were found, before they were read: one that changed
-    # in between makes the next build differ.
-    manifest = Manifest(
-        format=FORMAT,
-        built_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        fingerprint=fingerprint,
-        inputs=inputs,
-        dimension=rows.shape[1],
-        documents=len(documents),
-        passages=len(passages),
-        skipped=tuple(skipped),
-        files=_seal(path),
-    )
-    _write_synced(path / "manifest.json", json.dumps(asdict(manifest), indent=2, ensure_ascii=False))
-    _publish(settings.index, path)
-    _prune(settings.index, keep={path.name, previous.path.name if previous else path.name})
-    seconds = time.monotonic() - began
-    return BuildReport(unchanged=False, manifest=manifest, embedded=embedded, seconds=seconds)
-
-
-def _known(previous: Index | None, inputs: dict[str, Any]) -> dict[str, Vectors]:
-    """The vectors of the previous build by the string that was embedded, if they may be used."""
-    if previous is None or any(previous.manifest.inputs[k] != inputs[k] for k in ("encoder", "versions")):
-        return {}
-    rows = previous.vectors.rows
-    return {passage.embedded: rows[i] for i, passage in enumerate(previous.passages)}
-
-
-def _vectors(
-    passages: Sequence[Passage], encoder: Encoder, known: dict[str, Vectors], progress: Progress
-) -> tuple[Vectors, int]:
-    """A row a passage, and how many of them had to be embedded."""
-    new = list(dict.fromkeys(p.embedded for p in passages if p.embedded not in known))
-    if new:
-        done = 0
-
-        def advance(count: int) -> None:
-            nonlocal done
-            done += count
-            progress("Embedding", done, len(new))
-
-        known = known | dict(zip(new, encoder.encode_documents(new, advance), strict=True))
-    return np.stack([known[passage.embedded] for passage in passages]), len(new)
-
-
-def _previous(folder: Path) -> Index | None:
-    """The build that answers now, if there is one that can be read."""
-    try:
-        return open_index(folder)
-    except IndexUnusable:
-        return None
-
-
-def _publish(folder: Path, path: Path) -> None:
-    """Make `path` the build that answers: durable first, then named in one step."""
-    _sync(path)
-    _sync(path.parent)
-    pointer = folder / "CURRENT.new"
-    _write_synced(pointer, path.name + "\n")
-    os.replace(pointer, folder / "CURRENT")
-    _sync(folder)
-
-
-def _prune(folder: Path, keep: set[str]) -> None:
-    """Remove builds that no bot can be opening: older ones, and what a killed build left."""
-    for path in (folder / "builds").iterdir():
-        if path.name not in keep:
-            shutil.rmtree(path, ignore_errors=True)
-
-
-def _seal(path: Path) -> dict[str, dict[str, Any]]:
-    """Flush every file of a build to the disk; their sizes and digests."""
-    sealed = {}
-    for file in sorted(path.rglob("*")):
-        if file.is_file():
-            content = file.read_bytes()
-            digest = hashlib.sha256(content).hexdigest()
-            sealed[file.relative_to(path).as_posix()] = {"bytes": len(content), "sha256": digest}
-        _sync(file)
-    return sealed
-
-
-def _sync(path: Path) -> None:
-    if path.is_dir() and os.name == "nt":
-        return  # Windows cannot open a directory, and orders a rename itself
-    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _write_synced(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8", newline="\n")
-    _sync(path)
-
-
-def _write_lines(path: Path, values: Iterable[dict[str, Any]]) -> None:
-    with path.open("w", encoding="utf-8", newline="\n") as stream:
-        for value in values:
-            stream.write(json.dumps(value, ensure_ascii=False) + "\n")
-
-
 def _read_lines(path: Path) -> list[dict[str, Any]]:
     with path.open(encoding="utf-8", newline="\n") as stream:
         return [json.loads(line) for line in stream]
@@ -368,18 +135,6 @@ def _read_documents(path: Path) -> Iterable[Document]:
     for fields in _read_lines(path / "documents.jsonl"):
         fields["sections"] = tuple(Section(**section) for section in fields["sections"])
         yield Document(**fields)
-
-
-def _passage_fields(passage: Passage) -> dict[str, Any]:
-    """What of a passage its document does not say."""
-    return {
-        "source": passage.source,
-        "start": passage.start,
-        "end": passage.end,
-        "context": passage.context,
-        "section": passage.section,
-        "page": passage.page,
-    }
 
 
 def _read_passages(path: Path, documents: dict[str, Document]) -> Iterable[Passage]:
@@ -415,5 +170,6 @@ def _read_manifest(path: Path) -> Manifest:
 
 def _damaged(folder: Path, fault: str) -> IndexUnusable:
     return IndexUnusable(
-        f"The index in {str(folder)!r} is damaged ({fault}). Build it again with: qa-bot index --index {folder}"
+        f"The index in {str(folder)!r} is damaged ({fault}). "
+        f"Build it again with: qa-bot index --index {folder}"
     )

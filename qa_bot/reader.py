@@ -11,7 +11,6 @@ from qa_bot.encoder import Encoder
 from qa_bot.types import Answer, Citation, Passage, ScoredPassage
 from qa_bot.words import WordIndex, content_words
 
-
 _BEGINS_WITH_PRONOUN = re.compile(r"(it|its|he|his|she|her|they|their|this|these|those)\b", re.IGNORECASE)
 
 

@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from qa_bot.errors import SourcesError
@@ -222,7 +223,7 @@ def _markdown_headings(text: str, body_start: int) -> Iterator[tuple[int, str, i
     line_starts = [0, *(match.end() for match in re.finditer(r"\r\n|\r|\n", body))]
     line_starts.append(len(body))
     tokens = MarkdownIt("commonmark").parse(body)
-    for token, inline in zip(tokens, tokens[1:], strict=False):
+    for token, inline in pairwise(tokens):
         if token.type == "heading_open" and token.level == 0 and token.map:
             first, last = token.map
             heading = "".join(

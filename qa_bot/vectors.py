@@ -16,7 +16,7 @@ faiss.omp_set_num_threads(1)
 class VectorIndex:
     """Rows of unit vectors, searched exactly by inner product, which is their cosine."""
 
-    def __init__(self, flat: faiss.IndexFlatIP) -> None:
+    def __init__(self, flat: faiss.Index) -> None:
         self._flat = flat
 
     @classmethod

@@ -1,0 +1,263 @@
+"""The Gradio front end: a chat beside the document that it cites. It shows Answers, no more.
+
+Whatever comes from a question or a document is text: `as_text` leaves no character of it that
+HTML, Markdown or Gradio's templates would read as markup.
+"""
+
+import dataclasses
+import os
+import string
+from collections.abc import Sequence
+from typing import Any
+
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when gradio is imported
+
+import gradio as gr
+
+from qa_bot.bot import QABot
+from qa_bot.errors import QABotError
+from qa_bot.types import Answer, Citation, Passage, ScoredPassage, Turn
+
+# Shown where the bot can answer them: the sources may be any others.
+EXAMPLES = (
+    "How many countries took part in First Light 2022?",
+    "Who wrote this article?",
+    "When was the white paper issued?",
+    "What has China hosted every year since 2014?",
+)
+
+# Exchanges that a browser's session keeps; older ones stay on the page, but cannot be opened.
+MAX_EXCHANGES = 100
+
+Message = dict[str, Any]
+
+CSS = """
+.gradio-container main { max-width: 1280px !important; width: 100%; margin: 0 auto; }
+#chat .message p { margin: .4em 0; }
+#chat .message blockquote { margin: .4em 0; padding: 0 0 0 .9em;
+  border-inline-start: 3px solid var(--primary-400); }
+#chat a[href^="#cite"] { display: inline-block; padding: .1em .7em; border-radius: 1em; text-decoration: none;
+  border: 1px solid var(--primary-400); font-size: .85em; margin: .2em 0; overflow-wrap: anywhere; }
+#source { border: 1px solid var(--border-color-primary); border-radius: var(--radius-lg); padding: 1em; }
+#source .document { white-space: pre-wrap; overflow-wrap: anywhere; line-height: 1.6; }
+#source .scroll { max-height: 68vh; overflow-y: auto; }
+#source mark { background: #ffe08a; color: #1a1a1a; padding: .1em 0; border-radius: .15em; }
+#source .where { color: var(--body-text-color-subdued); font-size: .85em; margin: 0 0 .8em; }
+#source h2 { margin: 0; font-size: 1.05em; }
+"""
+
+# A click on a citation anywhere in the chat asks the server for its document; a new document
+# scrolls to its highlighted words.
+SOURCE_JS = """
+document.addEventListener('click', (event) => {
+    const link = event.target.closest('#chat a[href^="#cite-"]');
+    if (!link) return;
+    event.preventDefault();
+    event.stopPropagation();
+    trigger('click', {citation: link.getAttribute('href').slice('#cite-'.length)});
+}, true);
+watch('value', () => {
+    requestAnimationFrame(() => {
+        const box = element.querySelector('.scroll'), mark = element.querySelector('mark');
+        if (box && mark) {
+            box.scrollTop += mark.getBoundingClientRect().top - box.getBoundingClientRect().top - 80;
+            if (window.innerWidth < 768) element.scrollIntoView({block: 'start', behavior: 'smooth'});
+        }
+    });
+});
+"""
+
+EMPTY_SOURCE = "<p class='where'>Ask a question. The document that says the answer opens here.</p>"
+
+
+def serve(bot: QABot, host: str, port: int) -> None:
+    """Serve the app on http://host:port until the process is stopped."""
+    start(bot, host, port).block_thread()
+
+
+def start(bot: QABot, host: str, port: int) -> gr.Blocks:
+    """Start the app in the background; close() the returned Blocks to stop it."""
+    app = build_app(bot)
+    app.queue(max_size=64, default_concurrency_limit=4)
+    app.launch(
+        server_name=host,
+        server_port=port,
+        prevent_thread_lock=True,
+        quiet=True,
+        share=False,
+        inbrowser=False,
+        enable_monitoring=False,
+        footer_links=["api"],
+        css=CSS,
+        theme=gr.themes.Default(
+            primary_hue="blue",
+            font=["system-ui", "sans-serif"],
+            font_mono=["ui-monospace", "monospace"],
+        ),
+    )
+    return app
+
+
+def build_app(bot: QABot) -> gr.Blocks:
+    """The page and its API, over one open bot."""
+
+    def converse(
+        question: str, messages: list[Message], answers: list[Answer]
+    ) -> tuple[str, list[Message], list[Answer], str]:
+        """One exchange in the chat: empties the box, shows the answer, opens its document."""
+        history = [Turn(question=answer.question, answer=answer.text) for answer in answers]
+        messages = [*messages, {"role": "user", "content": as_text(question)}]
+        try:
+            answer = bot.ask(question, history)
+        except QABotError as error:
+            reply = {"role": "assistant", "content": as_text(str(error))}
+            return question, [*messages, reply], answers, EMPTY_SOURCE
+        number = len(answers)
+        messages.append({"role": "assistant", "content": answer_html(answer, number)})
+        page = open_citation(f"{number}-0", [*answers, answer])
+        return "", messages, [*answers, answer][-MAX_EXCHANGES:], page
+
+    def choose_example(
+        chosen: gr.SelectData, messages: list[Message], answers: list[Answer]
+    ) -> tuple[str, list[Message], list[Answer], str]:
+        return converse(chosen.value["text"], messages, answers)
+
+    def open_citation(link: str, answers: list[Answer]) -> str:
+        """The document of the citation, or nearest passage, that a link of the chat names."""
+        try:
+            number, item = (int(part) for part in link.split("-"))
+            answer = answers[number]
+            cited: Citation | Passage = (
+                answer.nearest[item].passage if answer.abstained else answer.citations[item]
+            )
+            return document_html(bot, cited)
+        except (ValueError, IndexError):
+            return EMPTY_SOURCE
+
+    def click_citation(answers: list[Answer], event: gr.EventData) -> str:
+        return open_citation(str(event.citation), answers)
+
+    def ask(question: str, history: list[dict[str, Any]] | None = None) -> dict[str, Any]:
+        """Answer one question. `history` is the earlier turns, oldest first: {question, answer}."""
+        try:
+            turns = [Turn(question=str(t["question"]), answer=t.get("answer")) for t in history or []]
+        except (KeyError, TypeError, AttributeError):
+            raise gr.Error("history is a list of objects with a question and an answer.") from None
+        try:
+            return dataclasses.asdict(bot.ask(question, turns))
+        except QABotError as error:
+            raise gr.Error(str(error)) from error
+
+    with gr.Blocks(title="Ask your documents", analytics_enabled=False) as app:
+        manifest = bot.manifest
+        gr.Markdown(
+            "# Ask your documents\n"
+            f"{manifest.documents:,} {'document' if manifest.documents == 1 else 'documents'} indexed. "
+            "Every answer is words of a source, or an honest “the sources don't say”."
+        )
+        answers = gr.State([])
+        with gr.Row():
+            with gr.Column(scale=3, min_width=320):
+                chat = gr.Chatbot(
+                    elem_id="chat",
+                    label="Conversation",
+                    height="62vh",
+                    sanitize_html=True,
+                    allow_tags=False,
+                    latex_delimiters=[],
+                    buttons=[],
+                    placeholder="Ask a question about the documents.",
+                    examples=[{"text": question} for question in _working_examples(bot)],
+                )
+                box = gr.Textbox(
+                    elem_id="question",
+                    label="Your question",
+                    placeholder="Ask a question …",
+                    submit_btn=True,
+                    autofocus=True,
+                    max_lines=4,
+                )
+            with gr.Column(scale=2, min_width=320):
+                source = gr.HTML(EMPTY_SOURCE, elem_id="source", js_on_load=SOURCE_JS)
+        exchange = [box, chat, answers, source]
+        box.submit(converse, [box, chat, answers], exchange, api_visibility="private", show_progress="hidden")
+        chat.example_select(
+            choose_example, [chat, answers], exchange, api_visibility="private", show_progress="hidden"
+        )
+        chat.clear(lambda: ([], EMPTY_SOURCE), None, [answers, source], api_visibility="private")
+        source.click(click_citation, answers, source, api_visibility="private", show_progress="hidden")
+        gr.events.api(
+            ask, api_name="ask", api_description="One question, one answer with its citations; no state."
+        )
+        blocks: gr.Blocks = app
+    return blocks
+
+
+def as_text(text: str) -> str:
+    """`text` for HTML or Markdown in which every character stands for itself."""
+    return text.translate(_ENTITIES)
+
+
+_ENTITIES = {ord(c): f"&#{ord(c)};" for c in string.punctuation} | {
+    ord("\n"): "<br>",
+    ord("\r"): None,
+    0: "\ufffd",
+}
+
+
+def answer_html(answer: Answer, number: int) -> str:
+    """An answer as a message of the chat; `number` is its place in the session."""
+    understood = ""
+    if answer.understood != answer.question:
+        understood = f"<p><small>Understood as: {as_text(answer.understood)}</small></p>"
+    if answer.abstained:
+        nearest = "".join(_nearest_html(scored, number, i) for i, scored in enumerate(answer.nearest[:3]))
+        return f"{understood}<p><strong>The sources don't say.</strong> Nearest to the question:</p>{nearest}"
+    return understood + "".join(_citation_html(c, number, i) for i, c in enumerate(answer.citations))
+
+
+def _citation_html(citation: Citation, number: int, item: int) -> str:
+    before = as_text(citation.quote[: citation.answer_start])
+    said = as_text(citation.quote[citation.answer_start : citation.answer_end])
+    after = as_text(citation.quote[citation.answer_end :])
+    place = as_text(", ".join(_place(citation)))
+    return (
+        f"<blockquote>{before}<strong>{said}</strong>{after}</blockquote>"
+        f'<p><a href="#cite-{number}-{item}">{item + 1} · {place}</a></p>'
+    )
+
+
+def _nearest_html(scored: ScoredPassage, number: int, item: int) -> str:
+    text = scored.passage.text
+    extract = as_text(text if len(text) <= 200 else text[:200].rsplit(" ", 1)[0] + " …")
+    place = as_text(", ".join(_place(scored.passage)))
+    return f'<blockquote>{extract}</blockquote><p><a href="#cite-{number}-{item}">{place}</a></p>'
+
+
+def document_html(bot: QABot, cited: Citation | Passage) -> str:
+    """The whole document of a citation or passage, its words highlighted."""
+    document = bot.document(cited.source)
+    start, end = cited.start, cited.end
+    details = [document.author, document.publisher, document.date, cited.section, document.source]
+    where = as_text(" · ".join(detail for detail in details if detail))
+    return (
+        f"<h2>{as_text(document.title or document.source)}</h2><p class='where'>{where}</p>"
+        "<div class='scroll' tabindex='0' role='region' aria-label='Cited document'><div class='document'>"
+        f"{_plain(document.text[:start])}<mark>{_plain(document.text[start:end])}</mark>"
+        f"{_plain(document.text[end:])}</div></div>"
+    )
+
+
+def _plain(text: str) -> str:
+    """`as_text` where white space is kept by the style."""
+    return as_text(text).replace("<br>", "\n")
+
+
+def _place(cited: Citation | Passage) -> Sequence[str]:
+    page = f"page {cited.page}" if cited.page else None
+    return [part for part in (cited.title or cited.source, cited.section, page, cited.date) if part]
+
+
+def _working_examples(bot: QABot) -> list[str]:
+    answers = [bot.ask(question) for question in EXAMPLES]
+    return [a.question for a in answers if not a.abstained]

@@ -1,0 +1,98 @@
+"""Shared by all tests: a fake encoder whose rankings can be asserted, small indexes, the real bot."""
+
+import hashlib
+import ipaddress
+import re
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from qa_bot import QABot, Settings, build_index
+from qa_bot.encoder import SentenceTransformerEncoder, Vectors
+
+ROOT = Path(__file__).parent.parent
+ARTICLE = "china-cyberspace-governance.md"
+
+
+def _refuse_other_machines(event: str, arguments: tuple[object, ...]) -> None:
+    """An audit hook: no test, and nothing that a test calls, talks to another machine."""
+    if event == "socket.connect":
+        address = arguments[1]
+        host = address[0] if isinstance(address, tuple) else None
+        if host is not None and not ipaddress.ip_address(host).is_loopback:
+            raise PermissionError(f"a test tried to connect to {host}")
+    if event == "socket.getaddrinfo" and arguments[0] not in (None, "localhost", "127.0.0.1", "::1", "0.0.0.0"):
+        raise PermissionError(f"a test tried to look up {arguments[0]!r}")
+
+
+sys.addaudithook(_refuse_other_machines)
+
+
+class FakeEncoder:
+    """A hashed bag of words: texts that share words are near, and nothing is random."""
+
+    name = "fake"
+    max_tokens = 256
+    dimension = 256
+
+    def __init__(self, digest: str = "fake-1") -> None:
+        self.digest = digest
+        self.embedded: list[str] = []  # every text that encode_documents was given, in order
+
+    def count_tokens(self, text: str) -> int:
+        return len(text.split())
+
+    def encode_query(self, question: str) -> Vectors:
+        return self._vector(question)
+
+    def encode_documents(
+        self, texts: Sequence[str], on_done: Callable[[int], None] | None = None
+    ) -> Vectors:
+        self.embedded += texts
+        if on_done:
+            on_done(len(texts))
+        return np.stack([self._vector(text) for text in texts])
+
+    def _vector(self, text: str) -> Vectors:
+        vector = np.zeros(self.dimension, dtype=np.float32)
+        for word in re.findall(r"\w+", text.lower()) or [""]:
+            vector[int.from_bytes(hashlib.sha256(word.encode()).digest()[:4]) % self.dimension] += 1
+        return vector / np.linalg.norm(vector)
+
+
+@pytest.fixture
+def encoder() -> FakeEncoder:
+    return FakeEncoder()
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Settings for an index in an empty folder; `settings.sources` exists and is empty."""
+    settings = Settings(sources=tmp_path / "sources", index=tmp_path / "index", passage_tokens=40)
+    settings.sources.mkdir()
+    return settings
+
+
+@pytest.fixture(scope="session")
+def real_encoder() -> SentenceTransformerEncoder:
+    """The packaged all-MiniLM-L6-v2; loaded once."""
+    return SentenceTransformerEncoder()
+
+
+@pytest.fixture(scope="session")
+def article_index(
+    tmp_path_factory: pytest.TempPathFactory, real_encoder: SentenceTransformerEncoder
+) -> Path:
+    """An index of the repository's own sources, made with the real model."""
+    index = tmp_path_factory.mktemp("article") / "index"
+    build_index(Settings(sources=ROOT / "sources", index=index), real_encoder)
+    return index
+
+
+@pytest.fixture(scope="session")
+def article_bot(article_index: Path, real_encoder: SentenceTransformerEncoder) -> QABot:
+    """The bot that a user gets, on the repository's own sources."""
+    return QABot.open(article_index, encoder=real_encoder)
