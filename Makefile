@@ -13,7 +13,7 @@ PYTHON ?= $(shell for p in $(CANDIDATES); do $$p -c '$(RECENT)' 2>/dev/null && e
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: run test test-all check install install-dev lock clean
+.PHONY: run test test-all check install install-dev lock screenshot clean
 
 run: install
 	@$(BIN)/qa-bot index || [ $$? -eq 3 ]
@@ -56,6 +56,11 @@ lock: .venv/bin/python
 	echo torch==$(TORCH) | $(BIN)/uv pip compile pyproject.toml --extra dev --universal --upgrade \
 	    --python-version 3.11 --constraint - --no-annotate --quiet \
 	    --custom-compile-command "make lock" --output-file constraints.txt
+
+# A picture of the app for the README.
+screenshot: install-dev
+	$(BIN)/qa-bot index
+	$(BIN)/python docs/screenshot.py
 
 clean:
 	rm -rf .venv index .mypy_cache .pytest_cache .ruff_cache .hypothesis

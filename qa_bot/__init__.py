@@ -25,7 +25,7 @@ if TYPE_CHECKING:
         SourcesError,
     )
     from qa_bot.reader import Reader
-    from qa_bot.types import Answer, Citation, Document, Passage, ScoredPassage, Section, Turn
+    from qa_bot.types import Answer, Citation, Document, Passage, Question, ScoredPassage, Section, Turn
 
 _HOME = {
     "bot": ("QABot", "answer"),
@@ -34,7 +34,7 @@ _HOME = {
     "encoder": ("Encoder",),
     "errors": ("IndexBusy", "IndexUnusable", "InvalidQuestion", "ModelError", "QABotError", "SourcesError"),
     "reader": ("Reader",),
-    "types": ("Answer", "Citation", "Document", "Passage", "ScoredPassage", "Section", "Turn"),
+    "types": ("Answer", "Citation", "Document", "Passage", "Question", "ScoredPassage", "Section", "Turn"),
 }
 _MODULE_OF = {name: f"qa_bot.{module}" for module, names in _HOME.items() for name in names}
 
@@ -51,6 +51,7 @@ __all__ = [
     "Passage",
     "QABot",
     "QABotError",
+    "Question",
     "Reader",
     "ScoredPassage",
     "Section",

@@ -4,7 +4,6 @@ import os
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -12,11 +11,11 @@ from qa_bot.byline import BYLINE_SCORE, asked_field, find_byline
 from qa_bot.config import MAX_QUESTION_CHARS, Settings
 from qa_bot.encoder import Encoder, SentenceTransformerEncoder
 from qa_bot.errors import IndexUnusable, InvalidQuestion, QABotError
-from qa_bot.followup import standalone
+from qa_bot.followup import understand
 from qa_bot.index import Index, Manifest, current_build, open_index
 from qa_bot.reader import Reader, SentenceReader, cite
 from qa_bot.retriever import Retriever
-from qa_bot.types import Answer, Document, ScoredPassage, Turn
+from qa_bot.types import Answer, Document, Question, ScoredPassage, Turn
 
 
 class QABot:
@@ -62,11 +61,9 @@ class QABot:
 
         Raises InvalidQuestion where the question is blank or too long, or top_k < 1.
         """
-        question = _clean(question)
-        understood = standalone(question, history)
-        passages = self._retriever.retrieve(understood, self._settings.top_k if top_k is None else top_k)
-        answer = self._read_byline(understood, passages) or self._reader.read(understood, passages)
-        return replace(answer, question=question)
+        asked = understand(_clean(question), history)
+        passages = self._retriever.retrieve(asked.search, self._settings.top_k if top_k is None else top_k)
+        return self._read_byline(asked, passages) or self._reader.read(asked, passages)
 
     def retrieve(self, question: str, top_k: int | None = None) -> tuple[ScoredPassage, ...]:
         """The best-matching passages, best first; raises InvalidQuestion as `ask` does."""
@@ -85,9 +82,9 @@ class QABot:
         """What the open index was made of."""
         return self._index.manifest
 
-    def _read_byline(self, question: str, nearest: tuple[ScoredPassage, ...]) -> Answer | None:
+    def _read_byline(self, question: Question, nearest: tuple[ScoredPassage, ...]) -> Answer | None:
         """The answer to a question about the one document that has a byline, else None."""
-        field = asked_field(question)
+        field = asked_field(question.understood)
         bylined = [d for d in self._index.documents.values() if field and getattr(d, field)]
         if not field or len(bylined) != 1:
             return None
@@ -96,8 +93,8 @@ class QABot:
             return None
         passage, start, end = found
         return Answer(
-            question=question,
-            understood=question,
+            question=question.text,
+            understood=question.understood,
             text=passage.text[start:end],
             abstained=False,
             score=BYLINE_SCORE,

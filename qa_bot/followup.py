@@ -1,15 +1,15 @@
-"""A question and the turns before it -> a question that stands alone.
+"""A question and the turns before it -> a Question that can be searched for.
 
 The rule: a question leans on what came before if it begins like a continuation ("and", "what
 about"), if it has a pronoun for something named earlier ("it", "they", "he"), or if it has fewer
-than two words of content ("When?"). Such a question is searched and read together with the last
-question that did not lean on another, and with the last one asked. Anything else is left alone.
+than two words of content ("When?"). Such a question is searched together with the last exchange
+that had an answer, and read for what is new in it. Anything else is left alone.
 """
 
 import re
 from collections.abc import Sequence
 
-from qa_bot.types import Turn
+from qa_bot.types import Question, Turn
 from qa_bot.words import content_words
 
 _CONTINUES = re.compile(
@@ -25,11 +25,9 @@ def leans_on_history(question: str) -> bool:
     return bool(_CONTINUES.match(question) or _REFERS.search(question) or len(content_words(question)) < 2)
 
 
-def standalone(question: str, history: Sequence[Turn]) -> str:
-    """`question` itself where it stands alone, else preceded by the questions it leans on."""
+def understand(question: str, history: Sequence[Turn]) -> Question:
+    """The question with what it leans on; `history` is oldest first."""
     if not history or not leans_on_history(question):
-        return question
-    earlier = [turn.question for turn in history]
-    topic = next((q for q in reversed(earlier) if not leans_on_history(q)), earlier[0])
-    parts = dict.fromkeys([topic, earlier[-1], question])
-    return " ".join(part.strip() for part in parts)
+        return Question(text=question)
+    topic = next((turn for turn in reversed(history) if turn.answer), history[-1])
+    return Question(text=question, topic=topic)

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from qa_bot.chunking import sentences
 from qa_bot.encoder import Encoder
-from qa_bot.types import Answer, Citation, Passage, ScoredPassage
+from qa_bot.types import Answer, Citation, Passage, Question, ScoredPassage
 from qa_bot.words import WordIndex, content_words
 
 _BEGINS_WITH_PRONOUN = re.compile(r"(it|its|he|his|she|her|they|their|this|these|those)\b", re.IGNORECASE)
@@ -17,7 +17,7 @@ _BEGINS_WITH_PRONOUN = re.compile(r"(it|its|he|his|she|her|they|their|this|these
 class Reader(Protocol):
     """Finds the answer in passages; whatever finds it, the answer is their words."""
 
-    def read(self, question: str, passages: Sequence[ScoredPassage]) -> Answer:
+    def read(self, question: Question, passages: Sequence[ScoredPassage]) -> Answer:
         """Answer from `passages`, best first and at least one; they become `Answer.nearest`."""
 
 
@@ -35,22 +35,27 @@ class SentenceReader:
     The evidence for a sentence is logistic in two things known without reading: its cosine with
     the question, and the idf-weighted share of the question's words in it. The weights are a
     logistic regression over the development half of evals/article.jsonl, rounded.
+
+    A follow-up has few words of its own, so its sentences are also weighed by how well their
+    passage matches the topic; and a sentence that was the answer to the topic counts less, unless
+    the question has no word of content ("When?") and so asks for more of the same.
     """
 
     COSINE, COVERAGE, BIAS = 3.0, 6.0, -5.0
+    TOPIC, GIVEN = 10.0, -1.0  # by the follow-ups of the same half
 
     def __init__(self, encoder: Encoder, words: WordIndex, threshold: float) -> None:
         self._encoder = encoder
         self._words = words
         self._threshold = threshold
 
-    def read(self, question: str, passages: Sequence[ScoredPassage]) -> Answer:
+    def read(self, question: Question, passages: Sequence[ScoredPassage]) -> Answer:
         best = max(self._candidates(question, passages), key=lambda candidate: candidate.evidence)
         score = 1 / (1 + math.exp(-best.evidence))
         abstained = score < self._threshold
         return Answer(
-            question=question,
-            understood=question,
+            question=question.text,
+            understood=question.understood,
             text=None if abstained else best.passage.text[best.start : best.end],
             abstained=abstained,
             score=score,
@@ -58,25 +63,24 @@ class SentenceReader:
             nearest=tuple(passages),
         )
 
-    def _candidates(self, question: str, passages: Sequence[ScoredPassage]) -> list[_Candidate]:
+    def _candidates(self, question: Question, passages: Sequence[ScoredPassage]) -> list[_Candidate]:
         spans = [(scored, *span) for scored in passages for span in sentences(scored.passage.text)]
         texts = [scored.passage.text[start:end] for scored, start, end in spans]
-        cosines = self._encoder.encode_documents(texts) @ self._encoder.encode_query(question)
-        return [
-            _Candidate(
-                passage=scored.passage,
-                start=start,
-                end=end,
-                evidence=self.BIAS
-                + self.COSINE * float(cosine)
-                + self.COVERAGE * self._coverage(question, text),
-            )
-            for (scored, start, end), text, cosine in zip(spans, texts, cosines, strict=True)
-        ]
+        cosines = self._encoder.encode_documents(texts) @ self._encoder.encode_query(question.text)
+        asked = list(dict.fromkeys(content_words(question.text)))
+        candidates = []
+        for (scored, start, end), text, cosine in zip(spans, texts, cosines, strict=True):
+            evidence = self.BIAS + self.COSINE * float(cosine) + self.COVERAGE * self._coverage(asked, text)
+            if question.topic:
+                evidence += self.TOPIC * scored.score
+                given = question.topic.answer or ""
+                if asked and given and (text in given or given in text):
+                    evidence += self.GIVEN
+            candidates.append(_Candidate(passage=scored.passage, start=start, end=end, evidence=evidence))
+        return candidates
 
-    def _coverage(self, question: str, text: str) -> float:
-        """The share of the question's words, weighted by idf, that occur in the text, in [0, 1]."""
-        asked = list(dict.fromkeys(content_words(question)))
+    def _coverage(self, asked: Sequence[str], text: str) -> float:
+        """The share of the words asked for, weighted by idf, that occur in the text, in [0, 1]."""
         if not asked:
             return 0.0
         there = set(content_words(text))

@@ -93,11 +93,29 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """A question and, where it leans on an earlier exchange, that exchange."""
+
+    text: str
+    topic: Turn | None = None
+
+    @property
+    def understood(self) -> str:
+        """The question so that it can be read alone."""
+        return f"{self.topic.question} {self.text}" if self.topic else self.text
+
+    @property
+    def search(self) -> str:
+        """What to look for: also the words that the topic was answered with."""
+        return f"{self.understood} {self.topic.answer or ''}".strip() if self.topic else self.text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """What the sources say to a question, or that they do not say it.
 
     Where `abstained`, text is None, citations are empty, and `score` is the best candidate's.
-    `understood` is the question as it was searched: longer than asked in a follow-up.
+    `understood` is the question as it was taken: longer than asked in a follow-up.
     """
 
     question: str
