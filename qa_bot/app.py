@@ -221,8 +221,10 @@ def _citation_html(citation: Citation, number: int, item: int) -> str:
     said = as_text(citation.quote[citation.answer_start : citation.answer_end])
     after = as_text(citation.quote[citation.answer_end :])
     place = as_text(", ".join(_place(citation)))
+    if before or after:
+        said = f"<strong>{said}</strong>"
     return (
-        f"<blockquote>{before}<strong>{said}</strong>{after}</blockquote>"
+        f"<blockquote>{before}{said}{after}</blockquote>"
         f'<p><a href="#cite-{number}-{item}">{item + 1} · {place}</a></p>'
     )
 

@@ -3,11 +3,13 @@
 import os
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import lru_cache
 from pathlib import Path
 
 from qa_bot.byline import BYLINE_SCORE, asked_field, find_byline
+from qa_bot.calibration import Calibration
+from qa_bot.calibration import load as load_calibration
 from qa_bot.config import MAX_QUESTION_CHARS, Settings
 from qa_bot.encoder import Encoder, SentenceTransformerEncoder
 from qa_bot.errors import IndexUnusable, InvalidQuestion, QABotError
@@ -21,11 +23,19 @@ from qa_bot.types import Answer, Document, Question, ScoredPassage, Turn
 class QABot:
     """Answers questions from one open index. Safe to share between threads; asking changes nothing."""
 
-    def __init__(self, index: Index, retriever: Retriever, reader: Reader, settings: Settings) -> None:
+    def __init__(
+        self,
+        index: Index,
+        retriever: Retriever,
+        reader: Reader,
+        settings: Settings,
+        calibration: Calibration,
+    ) -> None:
         self._index = index
         self._retriever = retriever
         self._reader = reader
         self._settings = settings
+        self.calibration = calibration
 
     @classmethod
     def open(
@@ -53,22 +63,39 @@ class QABot:
                 f"not with {encoder.name!r} ({encoder.digest[:12]}). "
                 f"Build it again with: qa-bot index --index {index} --model {encoder.name}"
             )
-        retriever = Retriever(opened, encoder, settings)
-        return cls(opened, retriever, SentenceReader(encoder, opened.words, settings.threshold), settings)
+        calibration = load_calibration(Path(index), SentenceReader.CALIBRATION)
+        threshold = calibration.threshold if settings.threshold is None else settings.threshold
+        reader = SentenceReader(encoder, opened.words, calibration, threshold)
+        return cls(opened, Retriever(opened, encoder, settings), reader, settings, calibration)
 
-    def ask(self, question: str, history: Sequence[Turn] = (), *, top_k: int | None = None) -> Answer:
+    def ask(
+        self,
+        question: str,
+        history: Sequence[Turn] = (),
+        *,
+        top_k: int | None = None,
+        sources: Collection[str] | None = None,
+    ) -> Answer:
         """Answer from the sources, with citations, or abstain; `history` is oldest first.
 
-        Raises InvalidQuestion where the question is blank or too long, or top_k < 1.
+        `sources` narrows the search to those documents. Raises InvalidQuestion where the question
+        is blank or too long, top_k < 1, or none of `sources` is in the index.
         """
         asked = understand(_clean(question), history)
-        passages = self._retriever.retrieve(asked.search, self._settings.top_k if top_k is None else top_k)
-        return self._read_byline(asked, passages) or self._reader.read(asked, passages)
+        passages = self._retriever.retrieve(asked.search, self._top_k(top_k), sources)
+        return self._read_byline(asked, sources, passages) or self._reader.read(asked, passages)
 
-    def retrieve(self, question: str, top_k: int | None = None) -> tuple[ScoredPassage, ...]:
-        """The best-matching passages, best first; raises InvalidQuestion as `ask` does."""
-        question = _clean(question)
-        return self._retriever.retrieve(question, self._settings.top_k if top_k is None else top_k)
+    def retrieve(
+        self,
+        question: str,
+        top_k: int | None = None,
+        *,
+        history: Sequence[Turn] = (),
+        sources: Collection[str] | None = None,
+    ) -> tuple[ScoredPassage, ...]:
+        """The best-matching passages, best first; arguments and errors are those of `ask`."""
+        asked = understand(_clean(question), history)
+        return self._retriever.retrieve(asked.search, self._top_k(top_k), sources)
 
     def document(self, source: str) -> Document:
         """The document that a citation's or passage's `source` names; raises QABotError."""
@@ -82,10 +109,19 @@ class QABot:
         """What the open index was made of."""
         return self._index.manifest
 
-    def _read_byline(self, question: Question, nearest: tuple[ScoredPassage, ...]) -> Answer | None:
+    def _top_k(self, top_k: int | None) -> int:
+        return self._settings.top_k if top_k is None else top_k
+
+    def _read_byline(
+        self, question: Question, sources: Collection[str] | None, nearest: tuple[ScoredPassage, ...]
+    ) -> Answer | None:
         """The answer to a question about the one document that has a byline, else None."""
         field = asked_field(question.understood)
-        bylined = [d for d in self._index.documents.values() if field and getattr(d, field)]
+        bylined = [
+            document
+            for document in self._index.documents.values()
+            if field and getattr(document, field) and (sources is None or document.source in sources)
+        ]
         if not field or len(bylined) != 1:
             return None
         found = find_byline(field, bylined[0], self._index.passages)

@@ -15,44 +15,32 @@ from qa_bot.words import content_words
 
 BYLINE_SCORE = 0.9  # a rule has no evidence to weigh; it is right where it applies, but for surprises
 
-# A question is about the document itself if it asks with one of the first and has no word of
-# content beyond all of these. Compared as stems.
-_ASKS = {
-    "author": "author wrote write written writer byline reporter journalist penned filed reported who by",
-    "date": "date dated published publication posted updated when day year month",
-    "publisher": "publisher published newspaper outlet magazine site publication source",
-}
-_THE_DOCUMENT = (
-    "article story piece text document report news item name called come appear run person page whose"
+_ABOUT_A_DOCUMENT = frozenset(
+    content_words(
+        "article story piece text document report news item page byline author wrote write written writer "
+        "reporter journalist penned filed reported publisher published publication posted dated updated "
+        "newspaper magazine outlet site"
+    )
 )
+_FILLERS = frozenset(content_words("name named called come appear run date day month year"))
 
-
-def _stems(words: str) -> frozenset[str]:
-    return frozenset(content_words(words))
-
-
-_ASKING = {field: _stems(words) for field, words in _ASKS.items()}
-_ABOUT = _stems(_THE_DOCUMENT).union(*_ASKING.values())
-_OPENS = {
-    "author": re.compile(r"\W*(and\W+)?(who|whose|which|what|name|by|author|byline)\b", re.IGNORECASE),
-    "date": re.compile(
-        r"\W*(and\W+)?(when|what|which|on|date|how old|publication|published)\b", re.IGNORECASE
+# The first that the question matches says what it asks for.
+_ASKS_FOR = (
+    (
+        "publisher",
+        re.compile(r"\b(newspaper|magazine|outlet|publisher|(who|where)\b.*\bpublish)", re.IGNORECASE),
     ),
-    "publisher": re.compile(r"\W*(and\W+)?(which|what|where|who|publisher|by|in)\b", re.IGNORECASE),
-}
+    ("author", re.compile(r"\b(who|whose|author|byline|writer|reporter|journalist)\b", re.IGNORECASE)),
+    ("date", re.compile(r"\b(when|date|dated|day|month|year)\b", re.IGNORECASE)),
+)
 
 
 def asked_field(question: str) -> str | None:
     """ "author", "date" or "publisher" where that of a document is all that is asked, else None."""
-    words = _stems(question)
-    if not words or not words <= _ABOUT:
+    words = set(content_words(question))
+    if not words & _ABOUT_A_DOCUMENT or not words <= _ABOUT_A_DOCUMENT | _FILLERS:
         return None
-    fields = [f for f in _ASKING if words & _ASKING[f] and _OPENS[f].match(question)]
-    # "published" asks for a date after "when", for a publisher after "who" and "where".
-    opening = re.search(r"\b(when|date|day|year|month|who|whose|where)\b", question.lower())
-    first = {"who": ("author", "publisher"), "whose": ("author",), "where": ("publisher",)}
-    preferred = first.get(opening[1], ("date",)) if opening else tuple(_ASKING)
-    return next((field for field in preferred if field in fields), fields[0] if fields else None)
+    return next((field for field, asks in _ASKS_FOR if asks.search(question)), None)
 
 
 def find_byline(

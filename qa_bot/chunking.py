@@ -22,8 +22,8 @@ _CHARS_PER_TOKEN = 10
 def split(document: Document, count_tokens: CountTokens, max_tokens: int) -> tuple[Passage, ...]:
     """Cut a document's sections into passages of at most `max_tokens`, title and section included.
 
-    A passage is as many whole paragraphs of one section as fit, or as many whole sentences of a
-    paragraph that does not fit; only a sentence that is longer alone is cut, between words.
+    A passage is as many neighbouring paragraphs of one section as fit. A paragraph that does not
+    fit alone counts as its sentences, and a sentence that does not, as groups of its words.
     """
     passages = []
     for section in document.sections:

@@ -1,4 +1,4 @@
-"""qa-bot index | ask | serve | status: a thin skin over the package, for people and scripts.
+"""qa-bot: a thin skin over the package, for people at a terminal and for scripts.
 
 Flags come first, then QA_BOT_* variables, then defaults. Results go to standard output, messages
 to standard error. Exit codes: 0 done, 1 failed, 2 wrong usage, 3 indexed but files were skipped.
@@ -9,37 +9,27 @@ import json
 import os
 import socket
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from qa_bot.cli_evaluation import calibrate, evaluate
+from qa_bot.cli_options import index_option, json_option, progress_bar, sources_option
 from qa_bot.errors import QABotError
 
 if TYPE_CHECKING:
     from qa_bot.bot import QABot
-    from qa_bot.build import Progress
     from qa_bot.types import Answer, Citation
 
 SKIPPED = 3
 
-index_option = click.option(
-    "--index", type=click.Path(path_type=Path), envvar="QA_BOT_INDEX", default=Path("index"),
-    show_default=True, show_envvar=True, help="The index directory.",
-)  # fmt: skip
-sources_option = click.option(
-    "--sources", type=click.Path(path_type=Path), envvar="QA_BOT_SOURCES", default=Path("sources"),
-    show_default=True, show_envvar=True, help="The folder of documents.",
-)  # fmt: skip
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 top_k_option = click.option(
     "--top-k", type=int, envvar="QA_BOT_TOP_K", show_envvar=True, help="Passages to read.  [default: 5]"
 )
 threshold_option = click.option(
     "--threshold", type=click.FloatRange(0, 1), envvar="QA_BOT_THRESHOLD", show_envvar=True,
-    help="Withhold answers that score lower.  [default: 0.3]",
+    help="Withhold answers that score lower.  [default: as calibrated]",
 )  # fmt: skip
 
 
@@ -90,7 +80,7 @@ def index(sources: Path, index: Path, model: str | None, as_json: bool) -> None:
     settings = Settings(sources=sources, index=index, model=model or DEFAULT_MODEL)
     # Naming a model is how a user asks for a download.
     encoder = SentenceTransformerEncoder(model or DEFAULT_MODEL, download=model is not None)
-    with _progress_bar() as progress:
+    with progress_bar() as progress:
         report = build_index(settings, encoder, progress)
     manifest = report.manifest
     if as_json:
@@ -204,6 +194,10 @@ def status(index: Path, sources: Path, verify: bool, as_json: bool) -> None:
         _fail(f"The index is damaged. Delete {index} and run: qa-bot index --index {index}")
 
 
+cli.add_command(evaluate)
+cli.add_command(calibrate)
+
+
 def _open_bot(index: Path, top_k: int | None, threshold: float | None) -> "QABot":
     from qa_bot.bot import QABot
     from qa_bot.config import Settings
@@ -284,19 +278,3 @@ def _print_json(value: Any) -> None:
 def _fail(message: str) -> None:
     click.echo(f"Error: {message}", err=True)
     sys.exit(1)
-
-
-@contextmanager
-def _progress_bar() -> Iterator["Progress"]:
-    """A bar on standard error where that is a terminal, with the time that is left."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("Starting", total=None)
-
-        def advance(what: str, done: int, total: int) -> None:
-            bar.update(task, description=what, completed=done, total=total)
-
-        yield advance

@@ -1,11 +1,11 @@
 """Question + passages -> Answer: the words that say it, or an abstention."""
 
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from qa_bot.calibration import Calibration
 from qa_bot.chunking import sentences
 from qa_bot.encoder import Encoder
 from qa_bot.types import Answer, Citation, Passage, Question, ScoredPassage
@@ -44,14 +44,22 @@ class SentenceReader:
     COSINE, COVERAGE, BIAS = 3.0, 6.0, -5.0
     TOPIC, GIVEN = 10.0, -1.0  # by the follow-ups of the same half
 
-    def __init__(self, encoder: Encoder, words: WordIndex, threshold: float) -> None:
+    # By `qa-bot calibrate evals/article.jsonl --split dev` on an index of the included article.
+    CALIBRATION = Calibration(
+        slope=1.0, bias=0.0, threshold=0.3, reader="sentence", cases=122, fitted_to="article, dev"
+    )
+
+    def __init__(
+        self, encoder: Encoder, words: WordIndex, calibration: Calibration, threshold: float
+    ) -> None:
         self._encoder = encoder
         self._words = words
+        self._calibration = calibration
         self._threshold = threshold
 
     def read(self, question: Question, passages: Sequence[ScoredPassage]) -> Answer:
         best = max(self._candidates(question, passages), key=lambda candidate: candidate.evidence)
-        score = 1 / (1 + math.exp(-best.evidence))
+        score = self._calibration.score(best.evidence)
         abstained = score < self._threshold
         return Answer(
             question=question.text,

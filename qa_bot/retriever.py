@@ -5,6 +5,8 @@ give this question (the sum of its words' idf, words that occur nowhere included
 one scale for every question and corpus, so the score of one question compares with another's.
 """
 
+from collections.abc import Collection
+
 import numpy as np
 
 from qa_bot.config import Settings
@@ -19,24 +21,31 @@ class Retriever:
 
     def __init__(self, index: Index, encoder: Encoder, settings: Settings) -> None:
         self._index = index
+        self._sources = np.array([passage.source for passage in index.passages])
         self._encoder = encoder
         self._settings = settings
 
-    def retrieve(self, question: str, top_k: int) -> tuple[ScoredPassage, ...]:
-        """The `top_k` best passages, best first; fewer where the index holds fewer.
+    def retrieve(
+        self, question: str, top_k: int, sources: Collection[str] | None = None
+    ) -> tuple[ScoredPassage, ...]:
+        """The `top_k` best passages, best first; fewer where there are fewer.
 
-        Raises InvalidQuestion where top_k < 1.
+        `sources` narrows the search to those documents. Raises InvalidQuestion where top_k < 1 or
+        where nothing is left to search.
         """
         if top_k < 1:
             raise InvalidQuestion(f"top_k must be at least 1, but it is {top_k}.")
         index = self._index
-        top_k = min(top_k, len(index.passages))
-        candidates = min(max(self._settings.candidates, top_k), len(index.passages))
-
         vector = self._encoder.encode_query(question)
         lexical = index.words.scores(question)
-        by_words = np.argpartition(-lexical, candidates - 1)[:candidates]
-        rows = np.union1d(index.vectors.nearest(vector, candidates), by_words)
+        if sources is None:
+            candidates = min(max(self._settings.candidates, top_k), len(index.passages))
+            by_words = np.argpartition(-lexical, candidates - 1)[:candidates]
+            rows = np.union1d(index.vectors.nearest(vector, candidates), by_words)
+        else:
+            rows = np.flatnonzero(np.isin(self._sources, list(sources)))
+            if not len(rows):
+                raise InvalidQuestion(f"The index holds none of the documents asked for: {sorted(sources)}")
         dense = index.vectors.cosines(vector, rows)
         weight = self._settings.dense_weight
         fused = weight * dense + (1 - weight) * lexical[rows]

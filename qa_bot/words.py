@@ -13,11 +13,14 @@ from qa_bot.encoder import Vectors
 
 _STEMMER = Stemmer.Stemmer("english")
 
+# The rest of "how many", "how much" and "whose", which ask and mean nothing else.
+_STOP_WORDS = (*STOPWORDS_EN_PLUS, "many", "much", "whose")
+
 
 def content_words(text: str) -> list[str]:
     """The stems of a text's words, in order, without stop words (question words among them)."""
     tokens = bm25s.tokenize(
-        [text], stopwords=STOPWORDS_EN_PLUS, stemmer=_STEMMER, return_ids=False, show_progress=False
+        [text], stopwords=_STOP_WORDS, stemmer=_STEMMER, return_ids=False, show_progress=False
     )
     words: list[str] = tokens[0]
     return words
@@ -39,9 +42,7 @@ class WordIndex:
     @classmethod
     def of(cls, texts: Sequence[str], k1: float, b: float) -> "WordIndex":
         """Index `texts`; row i is texts[i]."""
-        tokens = bm25s.tokenize(
-            list(texts), stopwords=STOPWORDS_EN_PLUS, stemmer=_STEMMER, show_progress=False
-        )
+        tokens = bm25s.tokenize(list(texts), stopwords=_STOP_WORDS, stemmer=_STEMMER, show_progress=False)
         bm25 = bm25s.BM25(k1=k1, b=b, method="lucene")
         bm25.index(tokens, show_progress=False)
         return cls(bm25)

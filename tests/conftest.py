@@ -24,7 +24,8 @@ def _refuse_other_machines(event: str, arguments: tuple[object, ...]) -> None:
         host = address[0] if isinstance(address, tuple) else None
         if host is not None and not ipaddress.ip_address(host).is_loopback:
             raise PermissionError(f"a test tried to connect to {host}")
-    if event == "socket.getaddrinfo" and arguments[0] not in (None, "localhost", "127.0.0.1", "::1", "0.0.0.0"):
+    here = (None, "localhost", "127.0.0.1", "::1", "0.0.0.0")
+    if event == "socket.getaddrinfo" and arguments[0] not in here:
         raise PermissionError(f"a test tried to look up {arguments[0]!r}")
 
 
@@ -48,9 +49,7 @@ class FakeEncoder:
     def encode_query(self, question: str) -> Vectors:
         return self._vector(question)
 
-    def encode_documents(
-        self, texts: Sequence[str], on_done: Callable[[int], None] | None = None
-    ) -> Vectors:
+    def encode_documents(self, texts: Sequence[str], on_done: Callable[[int], None] | None = None) -> Vectors:
         self.embedded += texts
         if on_done:
             on_done(len(texts))
@@ -83,9 +82,7 @@ def real_encoder() -> SentenceTransformerEncoder:
 
 
 @pytest.fixture(scope="session")
-def article_index(
-    tmp_path_factory: pytest.TempPathFactory, real_encoder: SentenceTransformerEncoder
-) -> Path:
+def article_index(tmp_path_factory: pytest.TempPathFactory, real_encoder: SentenceTransformerEncoder) -> Path:
     """An index of the repository's own sources, made with the real model."""
     index = tmp_path_factory.mktemp("article") / "index"
     build_index(Settings(sources=ROOT / "sources", index=index), real_encoder)

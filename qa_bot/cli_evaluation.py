@@ -1,0 +1,155 @@
+"""qa-bot eval | calibrate: how good the answers are, and how sure to be of them."""
+
+import json
+import math
+import random
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from qa_bot.cli_options import index_option, json_option, progress_bar, sources_option
+
+if TYPE_CHECKING:
+    from qa_bot.bot import QABot
+    from qa_bot.build import Progress
+    from qa_bot.evaluation import Case, EvalSet
+    from qa_bot.report import Report
+
+SAMPLE_SEED = 2023
+
+
+@click.command(name="eval")
+@click.argument("file", type=click.Path(path_type=Path))
+@index_option
+@sources_option
+@click.option("--split", help="Ask only the questions of this split (of SQuAD: of this article).")
+@click.option("--limit", type=click.IntRange(1), help="Ask a random sample of this many, always the same.")
+@click.option(
+    "--distractors", type=click.Path(path_type=Path),
+    help="Put the sources among the paragraphs of this SQuAD file.",
+)  # fmt: skip
+@click.option(
+    "--report", type=click.Path(path_type=Path), help="Write report.md, report.json and plots here."
+)
+@json_option
+def evaluate(
+    file: Path,
+    index: Path,
+    sources: Path,
+    split: str | None,
+    limit: int | None,
+    distractors: Path | None,
+    report: Path | None,
+    as_json: bool,
+) -> None:
+    """Ask every question of FILE and count what came of it.
+
+    FILE is JSON lines of this project (evals/README.md) or SQuAD 1.1/2.0 JSON, plain, .xz or .gz.
+    Questions of the project's kind are asked of the index; a SQuAD file's of an index of its own
+    paragraphs, made for the run: over all of them, and over the right one alone.
+    """
+    from qa_bot import report as reports
+    from qa_bot.evaluation import load, run
+
+    evalset = load(file, split)
+    cases = _sample(evalset.cases, limit)
+    command = f"qa-bot {' '.join(sys.argv[1:])}"
+    made: list[Report] = []
+    with progress_bar() as progress, _bot_for(evalset, index, sources, distractors, progress) as bot:
+        runs = {"all paragraphs": False, "the right paragraph alone": True}
+        for what, gold_only in runs.items() if evalset.paragraphs else [("", False)]:
+            outcomes = run(bot, cases, gold_only=gold_only, on_progress=progress)
+            if evalset.paragraphs or distractors:
+                # Its encoder remembers, as a user's does not.
+                outcomes = [replace(outcome, seconds=math.nan) for outcome in outcomes]
+            among = f", among {distractors.name}" if distractors else ""
+            title = f"{evalset.name}{f', {split}' if split else ''}{among}{f': {what}' if what else ''}"
+            made.append(reports.make(title, command, bot.manifest.model, bot.calibration, outcomes))
+    if report:
+        for number, each in enumerate(made):
+            for path in reports.write(each, report / ("gold" if number else "")):
+                click.echo(f"Wrote {path}", err=True)
+    if as_json:
+        click.echo(json.dumps([reports.as_json(each) for each in made], ensure_ascii=False, indent=2))
+    else:
+        for each in made:
+            _print_table(each)
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@index_option
+@click.option("--split", help="Fit to the questions of this split alone.")
+def calibrate(file: Path, index: Path, split: str | None) -> None:
+    """Fit score and threshold to the questions of FILE, and keep them with the index.
+
+    The questions must be about the documents of the index, some of them without an answer there.
+    Keep others to evaluate with: a fit looks better on what it was fitted to.
+    """
+    from qa_bot.bot import QABot
+    from qa_bot.calibration import save
+    from qa_bot.config import Settings
+    from qa_bot.evaluation import calibrate as fit
+    from qa_bot.evaluation import load
+
+    evalset = load(file, split)
+    name = f"{evalset.name}{f', {split}' if split else ''}"
+    with progress_bar() as progress:
+        calibration = fit(QABot.open(index, settings=Settings(threshold=0)), evalset.cases, name, progress)
+    save(index, calibration)
+    click.echo(
+        f"Calibrated on {calibration.cases} questions of {name}: slope {calibration.slope:.3f}, "
+        f"bias {calibration.bias:.3f}, threshold {calibration.threshold:.3f}. Kept with {index}."
+    )
+
+
+@contextmanager
+def _bot_for(
+    evalset: "EvalSet", index: Path, sources: Path, distractors: Path | None, progress: "Progress"
+) -> "Iterator[QABot]":
+    """A bot with a threshold of 0 over what the set is about."""
+    from qa_bot.bot import QABot
+    from qa_bot.build import build_index
+    from qa_bot.config import Settings
+    from qa_bot.encoder import SentenceTransformerEncoder
+    from qa_bot.evaluation import RememberingEncoder, load, write_paragraphs
+
+    if not evalset.paragraphs and not distractors:
+        yield QABot.open(index, settings=Settings(threshold=0))
+        return
+    with tempfile.TemporaryDirectory(prefix="qa-bot-eval-") as folder:
+        settings = Settings(sources=Path(folder, "sources"), index=Path(folder, "index"), threshold=0)
+        write_paragraphs(evalset.paragraphs, settings.sources)
+        if distractors:
+            shutil.copytree(sources, settings.sources, dirs_exist_ok=True)
+            write_paragraphs(load(distractors).paragraphs, settings.sources)
+        encoder = RememberingEncoder(SentenceTransformerEncoder())
+        build_index(settings, encoder, progress)
+        yield QABot.open(settings.index, settings=settings, encoder=encoder)
+
+
+def _sample(cases: "Sequence[Case]", limit: int | None) -> "Sequence[Case]":
+    if limit is None or limit >= len(cases):
+        return cases
+    chosen = set(random.Random(SAMPLE_SEED).sample(range(len(cases)), limit))  # noqa: S311
+    return [case for number, case in enumerate(cases) if number in chosen]
+
+
+def _print_table(report: "Report") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("figure", "value", "95%", "questions", title=report.title)
+    for figure in report.figures:
+        if figure.group == "all":
+            digits = 0 if figure.name.endswith("ms") else 3
+            interval = f"{figure.low:.{digits}f} to {figure.high:.{digits}f}"
+            table.add_row(figure.name, f"{figure.value:.{digits}f}", interval, str(figure.count))
+    Console().print(table)

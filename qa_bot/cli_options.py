@@ -1,0 +1,37 @@
+"""What the commands of the command line share: options, and a progress bar."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from qa_bot.build import Progress
+
+index_option = click.option(
+    "--index", type=click.Path(path_type=Path), envvar="QA_BOT_INDEX", default=Path("index"),
+    show_default=True, show_envvar=True, help="The index directory.",
+)  # fmt: skip
+sources_option = click.option(
+    "--sources", type=click.Path(path_type=Path), envvar="QA_BOT_SOURCES", default=Path("sources"),
+    show_default=True, show_envvar=True, help="The folder of documents.",
+)  # fmt: skip
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+
+
+@contextmanager
+def progress_bar() -> Iterator["Progress"]:
+    """A bar on standard error where that is a terminal, with the time that is left."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("Starting", total=None)
+
+        def advance(what: str, done: int, total: int) -> None:
+            bar.update(task, description=what, completed=done, total=total)
+
+        yield advance
