@@ -44,8 +44,9 @@ class WordIndex:
         """Index `texts`; row i is texts[i]."""
         tokens = bm25s.tokenize(list(texts), stopwords=_STOP_WORDS, stemmer=_STEMMER, show_progress=False)
         bm25 = bm25s.BM25(k1=k1, b=b, method="lucene")
-        with np.errstate(invalid="ignore"):  # passages without a word have a mean length of 0
-            bm25.index(tokens, show_progress=False)
+        if not tokens.vocab:  # not one word in all of the texts, which bm25s cannot index
+            tokens = bm25s.tokenization.Tokenized(ids=[[0]] * len(texts), vocab={"": 0})
+        bm25.index(tokens, show_progress=False)
         return cls(bm25)
 
     @classmethod
