@@ -30,6 +30,8 @@ from qa_bot.types import Document, Passage
 from qa_bot.vectors import VectorIndex
 from qa_bot.words import WordIndex
 
+UNFINISHED = "."  # begins the name of a build until it is whole
+
 # Libraries whose version may change a document's text, its passages or their vectors.
 _LIBRARIES = (
     "trafilatura",
@@ -66,18 +68,19 @@ def build_index(settings: Settings, encoder: Encoder, on_progress: Progress | No
     """
     began = time.monotonic()
     files, skipped = scan(settings.sources)
-    inputs = _inputs(settings, encoder, files)
+    inputs = _inputs(settings, encoder, files, skipped)
     fingerprint = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
     try:
         settings.index.mkdir(parents=True, exist_ok=True)
         with FileLock(settings.index / "build.lock", timeout=0):
+            _sweep(settings.index)
             previous = _previous(settings.index)
-            if previous and previous.manifest.fingerprint == fingerprint:
-                passing = any(skip.passing for skip in (*previous.manifest.skipped, *skipped))
-                if not passing and not verify(settings.index):
-                    seconds = time.monotonic() - began
-                    manifest = previous.manifest
-                    return BuildReport(unchanged=True, manifest=manifest, embedded=0, seconds=seconds)
+            manifest = previous.manifest if previous else None
+            # What was skipped for a passing reason may be readable now.
+            lasting = manifest and not any(skip.passing for skip in manifest.skipped)
+            if manifest and lasting and manifest.fingerprint == fingerprint:
+                seconds = time.monotonic() - began
+                return BuildReport(unchanged=True, manifest=manifest, embedded=0, seconds=seconds)
             return _build(
                 settings, encoder, files, skipped, inputs, fingerprint, previous, began, on_progress
             )
@@ -93,10 +96,13 @@ def build_index(settings: Settings, encoder: Encoder, on_progress: Progress | No
         ) from error
 
 
-def _inputs(settings: Settings, encoder: Encoder, files: Sequence[SourceFile]) -> dict[str, Any]:
+def _inputs(
+    settings: Settings, encoder: Encoder, files: Sequence[SourceFile], skipped: Sequence[Skipped]
+) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "sources": {file.source: file.sha256 for file in files},
+        "skipped": {skip.source: skip.reason for skip in skipped},
         "settings": {
             "passage_tokens": settings.passage_tokens,
             "bm25_k1": settings.bm25_k1,
@@ -143,7 +149,8 @@ def _build(
         )
 
     rows, embedded = _vectors(passages, encoder, _known(previous, inputs), progress)
-    path = settings.index / "builds" / f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
+    name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
+    path = settings.index / "builds" / f"{UNFINISHED}{name}"
     path.mkdir(parents=True)
     _write_lines(path / "documents.jsonl", (asdict(document) for document in documents))
     _write_lines(path / "passages.jsonl", (_passage_fields(passage) for passage in passages))
@@ -163,8 +170,8 @@ def _build(
         files=_seal(path),
     )
     _write_synced(path / "manifest.json", json.dumps(asdict(manifest), indent=2, ensure_ascii=False))
-    _publish(settings.index, path)
-    _prune(settings.index, keep={path.name, previous.path.name if previous else path.name})
+    _publish(settings.index, name)
+    _prune(settings.index, keep={name, previous.path.name if previous else name})
     seconds = time.monotonic() - began
     return BuildReport(unchanged=False, manifest=manifest, embedded=embedded, seconds=seconds)
 
@@ -195,25 +202,33 @@ def _vectors(
 
 
 def _previous(folder: Path) -> Index | None:
-    """The build that answers now, if there is one that can be read."""
+    """The build that answers now, if there is one and every byte of it is as it was written."""
     try:
-        return open_index(folder)
+        return None if verify(folder) else open_index(folder)
     except IndexUnusable:
         return None
 
 
-def _publish(folder: Path, path: Path) -> None:
-    """Make `path` the build that answers: durable first, then named in one step."""
-    _sync(path)
-    _sync(path.parent)
+def _publish(folder: Path, name: str) -> None:
+    """Make a finished build the one that answers: durable first, then named in one step."""
+    builds = folder / "builds"
+    _sync(builds / f"{UNFINISHED}{name}")
+    os.rename(builds / f"{UNFINISHED}{name}", builds / name)
+    _sync(builds)
     pointer = folder / "CURRENT.new"
-    _write_synced(pointer, path.name + "\n")
+    _write_synced(pointer, name + "\n")
     os.replace(pointer, folder / "CURRENT")
     _sync(folder)
 
 
+def _sweep(folder: Path) -> None:
+    """Remove what a build that failed or was killed left."""
+    for path in (folder / "builds").glob(f"{UNFINISHED}*"):
+        shutil.rmtree(path, ignore_errors=True)
+
+
 def _prune(folder: Path, keep: set[str]) -> None:
-    """Remove builds that no bot can be opening: older ones, and what a killed build left."""
+    """Remove builds that no bot can be opening."""
     for path in (folder / "builds").iterdir():
         if path.name not in keep:
             shutil.rmtree(path, ignore_errors=True)

@@ -14,6 +14,8 @@ CountTokens = Callable[[str], int]
 # An empty line, or a line that begins a list item.
 _PARAGRAPH_BORDER = re.compile(r"(?:\r?\n[ \t]*){2,}|\r?\n(?=[ \t]*(?:[-*+•]|\d{1,3}[.)])[ \t])")
 
+_LIST_MARKER = re.compile(r"\s*\d{1,3}[.)]\s*")
+
 # Words of prose have about 5 characters a token. What has more is no prose (a word of 10,000
 # letters can be one unknown token), and its passages must stay of a size that a reader can check.
 _CHARS_PER_TOKEN = 10
@@ -64,11 +66,16 @@ def _paragraphs(text: str, start: int, end: int) -> Iterator[Span]:
 def _sentences_of_paragraph(text: str, start: int, end: int) -> Iterator[Span]:
     # The splitter loses characters at line ends and stumbles over exotic white space: give it
     # plain spaces, as many. Given those it returns every character, so lengths are offsets.
+    stop = start
     for sentence in sentencex.segment("en", re.sub(r"\s", " ", text[start:end])):
-        stop = start + len(sentence)
-        if sentence.strip():
+        stop += len(sentence)
+        if _LIST_MARKER.fullmatch(text, start, stop):
+            continue  # "2." begins the item, it is no sentence
+        if text[start:stop].strip():
             yield _strip(text, start, stop)
         start = stop
+    if text[start:end].strip():
+        yield _strip(text, start, end)
 
 
 def _strip(text: str, start: int, end: int) -> Span:
@@ -106,7 +113,7 @@ def _units(text: str, start: int, end: int, size: CountTokens, budget: int) -> I
                 continue
             splitter = TextSplitter.from_callback(size, budget)
             for offset, piece in splitter.chunk_indices(text[first:last]):
-                yield first + offset, first + offset + len(piece)
+                yield _strip(text, first + offset, first + offset + len(piece))
 
 
 def _context(title: str | None, heading: str | None, count_tokens: CountTokens, limit: int) -> str:

@@ -23,6 +23,9 @@ from qa_bot.words import WordIndex
 
 FORMAT = 1
 
+# What reading files raises that are not the ones that a build wrote.
+_NOT_AS_WRITTEN = (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
@@ -76,8 +79,11 @@ def open_index(folder: Path) -> Index:
         passages = tuple(_read_passages(path, documents))
         vectors = VectorIndex.load(path / "vectors.faiss")
         words = WordIndex.load(path / "bm25")
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+    except _NOT_AS_WRITTEN as error:
         raise _damaged(folder, str(error) or type(error).__name__) from error
+    if vectors.dimension != manifest.dimension:
+        fault = f"vectors of {vectors.dimension} numbers, but the manifest says {manifest.dimension}"
+        raise _damaged(folder, fault)
     counts = {"passages": len(passages), "vectors": len(vectors), "BM25 rows": len(words)}
     for what, count in counts.items():
         if count != manifest.passages:
@@ -91,7 +97,7 @@ def read_manifest(folder: Path) -> Manifest:
     """The manifest of the build that CURRENT names; raises IndexUnusable."""
     try:
         return _read_manifest(_current(folder))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except _NOT_AS_WRITTEN as error:
         raise _damaged(folder, str(error) or type(error).__name__) from error
 
 
@@ -165,7 +171,11 @@ def _read_manifest(path: Path) -> Manifest:
             f"reads format {FORMAT}. Build it again with: qa-bot index --index {path.parent.parent}"
         )
     skipped = tuple(Skipped(**skip) for skip in fields.pop("skipped"))
-    return Manifest(**fields, skipped=skipped)
+    manifest = Manifest(**fields, skipped=skipped)
+    whole = manifest.model and manifest.encoder_digest and manifest.inputs["sources"].keys()
+    if not whole or not all(isinstance(f["bytes"], int) and f["sha256"] for f in manifest.files.values()):
+        raise ValueError("the manifest is not whole")
+    return manifest
 
 
 def _damaged(folder: Path, fault: str) -> IndexUnusable:

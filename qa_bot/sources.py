@@ -52,13 +52,15 @@ def scan(folder: Path) -> tuple[list[SourceFile], list[Skipped]]:
     root = folder.resolve()
     files: list[SourceFile] = []
     skipped: list[Skipped] = []
-    for path in _walk(folder):
+    for path, error in _walk(folder):
         source = path.relative_to(folder).as_posix()
         if not source.isprintable():  # also lone surrogates: a name that is not UTF-8
             skipped.append(Skipped(source=ascii(source)[1:-1], reason="unprintable file name"))
+        elif error:
+            skipped.append(Skipped(source=source, reason=f"unreadable: {error.strerror}", passing=True))
         elif not Path(os.path.realpath(path)).is_relative_to(root):
             skipped.append(Skipped(source=source, reason="a link out of the sources folder"))
-        elif not path.is_file():  # a link to a folder or to nothing, a pipe, a device
+        elif not os.path.isfile(path):  # a link to a folder or to nothing, a pipe, a device
             skipped.append(Skipped(source=source, reason="not a file"))
         elif path.suffix.lower() not in PARSERS:
             kinds = ", ".join(PARSERS)
@@ -88,14 +90,17 @@ def read(file: SourceFile) -> Document | Skipped | None:
     return document
 
 
-def _walk(folder: Path) -> Iterator[Path]:
-    """Every visible file, and every link to a folder, below `folder`, sorted."""
-    for directory, folders, names in os.walk(folder):
+def _walk(folder: Path) -> Iterator[tuple[Path, OSError | None]]:
+    """Every visible file, link to a folder, and folder that cannot be read (with why)."""
+    unreadable: list[OSError] = []
+    for directory, folders, names in os.walk(folder, onerror=unreadable.append):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         links = [name for name in folders if Path(directory, name).is_symlink()]
         for name in sorted([*names, *links]):
             if not name.startswith("."):
-                yield Path(directory, name)
+                yield Path(directory, name), None
+    for error in unreadable:
+        yield Path(error.filename), error
 
 
 def parse_text(source: str, data: bytes) -> Document:
@@ -129,23 +134,24 @@ def parse_markdown(source: str, data: bytes) -> Document | None:
     )
 
 
+_BLOCKS = ("p", "quote", "item", "row", "code")
+
+
 def parse_html(source: str, data: bytes) -> Document:
     """The main text of a web page, by trafilatura: paragraphs apart by an empty line."""
     import trafilatura  # half a second; only a build with HTML in it pays
 
-    if not data.strip():
-        raise ValueError("empty")
+    _refuse_no_text(data)
     extracted = trafilatura.bare_extraction(data, include_comments=False, with_metadata=True)
     if extracted is None or isinstance(extracted, dict) or extracted.body is None:
-        # Too little for an article: take every word of the page.
-        text = trafilatura.html2txt(data).strip()
+        text = _all_words(data)  # too little of it for an article
         sections = (Section(heading=None, start=0, end=len(text)),)
         return Document(source=source, sha256=_sha256(data), text=text, sections=sections)
     blocks: list[str] = []
     headings: list[tuple[int, str, int, int]] = []
     position = 0
-    for element in extracted.body.iter("head", "p", "quote", "item", "row"):
-        if any(ancestor.tag in ("p", "quote", "item", "row") for ancestor in element.iterancestors()):
+    for element in extracted.body.iter("head", *_BLOCKS):
+        if any(ancestor.tag in _BLOCKS for ancestor in element.iterancestors()):
             continue  # its words came with the ancestor's
         words = " ".join(" ".join(element.itertext()).split())
         if not words:
@@ -169,6 +175,20 @@ def parse_html(source: str, data: bytes) -> Document:
     )
 
 
+def _all_words(data: bytes) -> str:
+    """Every word of a page's body, line by line."""
+    from lxml import etree, html
+
+    try:
+        page = html.document_fromstring(data.decode("utf-8-sig") if _is_utf8(data) else data)
+    except (etree.ParserError, ValueError):
+        return ""
+    for element in page.xpath("//script | //style | //template | //noscript | //title"):
+        element.drop_tree()
+    lines = (" ".join(line.split()) for line in page.text_content().splitlines())
+    return "\n".join(line for line in lines if line)
+
+
 PARSERS: dict[str, Callable[[str, bytes], Document | None]] = {
     ".txt": parse_text,
     ".md": parse_markdown,
@@ -182,11 +202,23 @@ def _sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _decode(data: bytes) -> str:
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _refuse_no_text(data: bytes) -> None:
     if not data.strip():
         raise ValueError("empty")
     if b"\0" in data:
         raise ValueError("binary, not text")
+
+
+def _decode(data: bytes) -> str:
+    _refuse_no_text(data)
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -210,8 +242,16 @@ def _front_matter(text: str) -> tuple[dict[str, str], int]:
         return {}, 0
     if not isinstance(values, dict):
         return {}, 0
-    scalars = {k.lower(): v for k, v in values.items() if isinstance(k, str) and isinstance(v, str)}
+    # YAML can spell lone surrogates, which no file can hold.
+    scalars = {
+        key.lower(): value.encode("utf-8", "replace").decode()
+        for key, value in values.items()
+        if isinstance(key, str) and isinstance(value, str)
+    }
     return scalars, match.end()
+
+
+_WORDS = ("text", "text_special", "code_inline", "softbreak", "hardbreak")
 
 
 def _markdown_headings(text: str, body_start: int) -> Iterator[tuple[int, str, int, int]]:
@@ -226,9 +266,9 @@ def _markdown_headings(text: str, body_start: int) -> Iterator[tuple[int, str, i
     for token, inline in pairwise(tokens):
         if token.type == "heading_open" and token.level == 0 and token.map:
             first, last = token.map
-            heading = "".join(
-                child.content for child in inline.children or [] if child.type in ("text", "code_inline")
-            ).strip()
+            # Text, code and, for a line break, a space; no markup.
+            parts = (child.content or " " for child in inline.children or [] if child.type in _WORDS)
+            heading = " ".join("".join(parts).split())
             if heading:
                 start, end = line_starts[first], line_starts[min(last, len(line_starts) - 1)]
                 yield int(token.tag[1:]), heading, body_start + start, body_start + end

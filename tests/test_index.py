@@ -1,305 +1,639 @@
-"""An index is built whole or not at all, embeds only what is new, and says what is wrong with it."""
+"""Building, opening and mending an index directory; its two halves against what they compute."""
 
-import dataclasses
+import errno
 import json
+import math
+import os
+import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from conftest import FakeEncoder
+from filelock import FileLock
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
+from hypothesis import settings as configured
 from hypothesis import strategies as st
+from strategies import PROPERTY, PROSE, SLOW_PROPERTY, WORDS, snapshot, write
 
-from qa_bot import IndexBusy, IndexUnusable, QABot, Settings, SourcesError, build, build_index
-from qa_bot.encoder import SentenceTransformerEncoder, Vectors
-from qa_bot.index import current_build, open_index, read_manifest, verify
+import qa_bot.build
+from qa_bot import IndexBusy, IndexUnusable, QABot, QABotError, Settings, SourcesError, build_index
+from qa_bot.encoder import SentenceTransformerEncoder
+from qa_bot.index import changed_sources, open_index, read_manifest, verify
+from qa_bot.sources import Skipped
 from qa_bot.vectors import VectorIndex
 from qa_bot.words import WordIndex, content_words
 
-WORDS = ("lamp", "river", "stone", "garden", "winter", "letter", "music", "paper", "window", "island")
-Files = dict[str, str]
-
-
-def write(settings: Settings, files: Files) -> None:
-    """Make the sources folder hold these files and no others."""
-    for path in settings.sources.iterdir():
-        if path.name not in files:
-            path.unlink()
-    for name, text in files.items():
-        (settings.sources / name).write_text(text)
-
-
-def snapshot(folder: Path) -> dict[str, tuple[bytes, int]]:
-    return {
-        path.relative_to(folder).as_posix(): (path.read_bytes(), path.stat().st_mtime_ns)
-        for path in folder.rglob("*")
-        if path.is_file() and path.name != "build.lock"
-    }
-
-
-def rows_by_text(settings: Settings) -> dict[tuple[str, str], bytes]:
-    index = open_index(settings.index)
-    rows = index.vectors.rows
-    return {(p.source, p.embedded): rows[i].tobytes() for i, p in enumerate(index.passages)}
-
-
-sentence = st.lists(st.sampled_from(WORDS), min_size=1, max_size=8).map(
-    lambda w: " ".join(w).capitalize() + "."
-)
-text = st.lists(sentence, min_size=1, max_size=8).map("\n\n".join)
-files = st.dictionaries(st.sampled_from(["a.txt", "b.md", "c.txt", "d.md"]), text, min_size=1)
-
-
-@hypothesis_settings(max_examples=25, deadline=None, derandomize=True)
-@given(history=st.lists(files, min_size=1, max_size=4))
-def test_however_the_sources_change_the_index_is_as_if_built_from_nothing(
-    history: list[Files], tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    folder = tmp_path_factory.mktemp("index")
-    kept = Settings(sources=folder / "sources", index=folder / "index", passage_tokens=16)
-    kept.sources.mkdir()
-    embedded: set[str] = set()
-    for state in history:
-        write(kept, state)
-        encoder = FakeEncoder()
-        report = build_index(kept, encoder)
-        index = open_index(kept.index)
-        # Nothing was embedded that the build before held, nor twice.
-        assert not embedded & set(encoder.embedded)
-        assert len(encoder.embedded) == len(set(encoder.embedded)) == report.embedded
-        embedded = {passage.embedded for passage in index.passages}
-
-        # Invariants 1 and 6: passages are their documents' words, and rows agree.
-        assert set(index.documents) == set(state)
-        assert all(index.documents[p.source].text[p.start : p.end] == p.text for p in index.passages)
-        assert len(index.passages) == len(index.vectors) == len(index.words) == report.manifest.passages
-        assert verify(kept.index) == []
-
-        # Invariant 3: again is a no-op, and nothing differs from a build from nothing.
-        before = snapshot(kept.index)
-        again = build_index(kept, encoder)
-        assert again.unchanged and again.embedded == 0 and snapshot(kept.index) == before
-        fresh = dataclasses.replace(kept, index=folder / f"fresh-{len(list(folder.iterdir()))}")
-        build_index(fresh, FakeEncoder())
-        assert rows_by_text(fresh) == rows_by_text(kept)
-        for question in WORDS[:3]:
-            one, other = (QABot.open(i, encoder=FakeEncoder()) for i in (kept.index, fresh.index))
-            assert one.retrieve(question, 50) == other.retrieve(question, 50)
-
-
-def test_the_real_model_gives_a_text_the_same_vector_in_any_company(
-    settings: Settings, real_encoder: SentenceTransformerEncoder
-) -> None:
-    texts = {
-        "a.txt": "Short.",
-        "b.txt": "A sentence of middling length, about a river.",
-        "c.txt": "Words. " * 30,
-    }
-    write(settings, {"b.txt": texts["b.txt"]})
-    build_index(settings, real_encoder)
-    write(settings, texts)
-    assert build_index(settings, real_encoder).embedded == len(open_index(settings.index).passages) - 1
-    fresh = dataclasses.replace(settings, index=settings.index.with_name("fresh"))
-    build_index(fresh, real_encoder)
-    assert rows_by_text(fresh) == rows_by_text(settings)
-
-
-def test_a_deleted_document_does_not_answer_and_its_text_goes_with_the_last_build_that_held_it(
-    settings: Settings, encoder: FakeEncoder
-) -> None:
-    write(settings, {"a.txt": "The lamp is green.", "b.txt": "The zygomorphic river is long."})
-    build_index(settings, encoder)
-    write(settings, {"a.txt": "The lamp is green."})
-    build_index(settings, encoder)
-    assert [s.passage.source for s in QABot.open(settings.index, encoder=encoder).retrieve("river", 9)] == [
-        "a.txt"
-    ]
-    write(settings, {"a.txt": "The lamp is red."})
-    build_index(settings, encoder)
-    assert not any(b"zygomorphic" in content for content, _ in snapshot(settings.index).values())
-
-
-class BrokenEncoder(FakeEncoder):
-    """Fails after the model was loaded, in the middle of its work."""
-
-    def encode_documents(self, texts: Sequence[str], on_done: Callable[[int], None] | None = None) -> Vectors:
-        raise RuntimeError("the model broke")
-
-
-@pytest.mark.parametrize("step", ["encoder", "_write_lines", "_seal", "_write_synced", "_publish"])
-def test_a_build_that_fails_leaves_the_old_one_answering(
-    settings: Settings, encoder: FakeEncoder, monkeypatch: pytest.MonkeyPatch, step: str
-) -> None:
-    write(settings, {"a.txt": "The lamp is green."})
-    build_index(settings, encoder)
-    before = QABot.open(settings.index, encoder=encoder).retrieve("lamp", 5)
-    write(settings, {"a.txt": "The lamp is red."})
-
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    with monkeypatch.context() as broken:
-        if step != "encoder":
-            broken.setattr(build, step, full)
-        with pytest.raises((RuntimeError, IndexUnusable), match=r"broke|No space left on device"):
-            build_index(settings, BrokenEncoder() if step == "encoder" else encoder)
-    assert QABot.open(settings.index, encoder=encoder).retrieve("lamp", 5) == before
-    assert verify(settings.index) == []
-
-    assert not build_index(settings, encoder).unchanged
-    assert (
-        QABot.open(settings.index, encoder=encoder).retrieve("lamp", 5)[0].passage.text == "The lamp is red."
-    )
-    assert len(list((settings.index / "builds").iterdir())) == 2  # this one and the one before
-
-
-def test_two_builds_at_once_are_one_build_and_one_message(settings: Settings, encoder: FakeEncoder) -> None:
-    write(settings, {"a.txt": "The lamp is green."})
-    settings.index.mkdir()
-    hold = (
-        "import sys; from filelock import FileLock\n"
-        f"with FileLock({str(settings.index / 'build.lock')!r}): print('held', flush=True); sys.stdin.read()"
-    )
-    with subprocess.Popen(
-        [sys.executable, "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as holder:
-        assert holder.stdout and holder.stdin and holder.stdout.readline() == "held\n"
-        with pytest.raises(IndexBusy, match="Another process is building"):
-            build_index(settings, encoder)
-        holder.kill()  # a dead process holds no lock
-    assert build_index(settings, encoder).embedded == 1
-
-
-def test_nothing_to_index_names_what_was_skipped_and_keeps_the_old_index(
-    settings: Settings, encoder: FakeEncoder
-) -> None:
-    with pytest.raises(SourcesError, match=r"nothing to index .* qa-bot index"):
-        build_index(settings, encoder)
-    write(settings, {"a.txt": "The lamp is green."})
-    build_index(settings, encoder)
-    write(settings, {"empty.txt": " \n", "image.png": "x"})
-    with pytest.raises(SourcesError, match=r"(?s)image\.png: not one of \.txt.*empty\.txt: empty"):
-        build_index(settings, encoder)
-    assert QABot.open(settings.index, encoder=encoder).retrieve("lamp", 5)
-    with pytest.raises(SourcesError, match="There is no folder"):
-        build_index(dataclasses.replace(settings, sources=Path("nowhere")), encoder)
-
-
-def test_a_missing_index_says_how_to_build_it(tmp_path: Path) -> None:
-    for use in (open_index, read_manifest, current_build, verify):
-        with pytest.raises(
-            IndexUnusable, match=r"There is no index in .* Build it with: qa-bot index --index"
-        ):
-            use(tmp_path / "index")
-
-
-def _edit_manifest(path: Path, **changes: object) -> None:
-    manifest = json.loads((path / "manifest.json").read_text())
-    (path / "manifest.json").write_text(json.dumps(manifest | changes))
-
-
-DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
-    "another format": (
-        lambda p: _edit_manifest(p, format=99),
-        "has format 99, but this qa-bot reads format 1",
-    ),
-    "a manifest cut short": (lambda p: (p / "manifest.json").write_text('{"format": 1'), "damaged"),
-    "a manifest of another shape": (lambda p: (p / "manifest.json").write_text("[]"), "damaged"),
-    "no manifest": (lambda p: (p / "manifest.json").unlink(), "damaged"),
-    "a file cut short": (
-        lambda p: (p / "vectors.faiss").write_bytes(b""),
-        r"vectors.faiss has 0 bytes instead",
-    ),
-    "a file missing": (lambda p: (p / "documents.jsonl").unlink(), "damaged"),
-    "another count": (lambda p: _edit_manifest(p, passages=7), "1 passages, but the manifest says 7"),
-    "a pointer out": (
-        lambda p: (p.parent.parent / "CURRENT").write_text("../../x"),
-        "CURRENT names no build",
-    ),
-    "a pointer to nothing": (lambda p: (p.parent.parent / "CURRENT").write_bytes(b"gone\n"), "damaged"),
+FILES = {
+    "a.md": "# Foxes\n\nThe fox lives by the river.\n\n## Food\n\nIt eats fish and green apples.\n",
+    "b.txt": "The museum opened in 1998. Ann signed the treaty in Paris.",
+    "deep/c.txt": "A door of the museum is green.",
 }
 
 
-@pytest.mark.parametrize("what", DAMAGE)
-def test_a_damaged_index_is_one_sentence_with_the_command_that_mends_it(
-    settings: Settings, encoder: FakeEncoder, what: str
-) -> None:
-    write(settings, {"a.txt": "The lamp is green."})
-    build_index(settings, encoder)
-    damage, message = DAMAGE[what]
-    damage(settings.index / "builds" / current_build(settings.index))
-    with pytest.raises(IndexUnusable, match=message) as caught:
-        QABot.open(settings.index, encoder=encoder)
-    assert "qa-bot index --index" in str(caught.value) and "\n" not in str(caught.value)
-    build_index(settings, encoder)
-    assert QABot.open(settings.index, encoder=encoder).retrieve("lamp", 1)
+def _fails(*_: object, **__: object) -> Any:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def test_an_index_of_another_model_is_refused_with_the_command_that_mends_it(
-    settings: Settings, encoder: FakeEncoder
-) -> None:
-    write(settings, {"a.txt": "The lamp is green."})
-    build_index(settings, encoder)
-    other = FakeEncoder(digest="fake-2")
-    with pytest.raises(
-        IndexUnusable, match=r"built with the model 'fake' .* qa-bot index --index .* --model fake"
-    ):
-        QABot.open(settings.index, encoder=other)
-    assert build_index(settings, other).embedded == 1  # rows of two models are never mixed
-    assert QABot.open(settings.index, encoder=other).retrieve("lamp", 1)
+def _builds(index: Path) -> list[str]:
+    return sorted(path.name for path in (index / "builds").iterdir())
 
 
-def test_a_flipped_byte_is_found_and_named(settings: Settings, encoder: FakeEncoder) -> None:
-    write(settings, {"a.txt": "The lamp is green.", "b.txt": "The river is long."})
-    build_index(settings, encoder)
-    path = settings.index / "builds" / current_build(settings.index)
-    for name in read_manifest(settings.index).files:
-        content = (path / name).read_bytes()
-        (path / name).write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-        assert verify(settings.index) == [f"{name}: not the bytes that were written"]
-        (path / name).write_bytes(content)
+def _said(settings: Settings, question: str) -> str | None:
+    return QABot.open(settings.index, encoder=FakeEncoder()).ask(question).text
+
+
+def _content(settings: Settings) -> dict[str, bytes]:
+    """The bytes of the files of the current build, but for its manifest."""
+    path = open_index(settings.index).path
+    return {
+        file.relative_to(path).as_posix(): file.read_bytes()
+        for file in path.rglob("*")
+        if file.is_file() and file.name != "manifest.json"
+    }
+
+
+def _assert_whole(settings: Settings) -> None:
+    """The index answers, and from the same bytes as one that was built from nothing."""
     assert verify(settings.index) == []
-    (path / name).write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-    assert not build_index(settings, encoder).unchanged  # a build that does not verify is made again
-    assert verify(settings.index) == []
+    fresh = replace(settings, index=settings.index.with_name("fresh"))
+    shutil.rmtree(fresh.index, ignore_errors=True)
+    build_index(fresh, FakeEncoder())
+    assert _content(settings) == _content(fresh)
 
 
-def test_vectors_are_found_as_by_brute_force_also_on_a_non_ascii_path(tmp_path: Path) -> None:
-    random = np.random.default_rng(7)
-    rows = random.standard_normal((200, 32)).astype(np.float32)
-    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-    path = tmp_path / "索引 é" / "vectors.faiss"
-    path.parent.mkdir()
-    VectorIndex.of(rows).save(path)
-    index = VectorIndex.load(path)
-    assert np.array_equal(index.rows, rows)
-    for query in rows[:5] + 0.1:
-        assert list(index.nearest(query, 10)) == list(np.argsort(-(rows @ query))[:10])
-        assert np.allclose(index.cosines(query, np.array([3, 1])), rows[[3, 1]] @ query, atol=1e-6)
+@pytest.fixture
+def built(settings: Settings) -> Settings:
+    """Settings of an index of FILES, built with the fake encoder."""
+    write(settings.sources, FILES)
+    build_index(settings, FakeEncoder())
+    return settings
 
 
-def test_word_scores_are_lucene_s_bm25_over_the_best_that_the_question_could_get(tmp_path: Path) -> None:
-    texts = ["The lamp is green and the lamp is small.", "A river of stones.", "Lamps and rivers!", "…"]
-    k1, b = 0.9, 0.4
-    WordIndex.of(texts, k1, b).save(tmp_path / "bm25")
-    index = WordIndex.load(tmp_path / "bm25")
-    bags = [content_words(each) for each in texts]
-    lengths = np.array([len(bag) for bag in bags])
-    question = "Which lamps are near the river in Samarkand?"
+def test_a_build_of_unchanged_sources_changes_no_byte_and_embeds_nothing(built: Settings) -> None:
+    before = snapshot(built.index)
+    os.utime(built.sources / "b.txt", (0, 0))  # touched, not changed
+    encoder = FakeEncoder()
+    report = build_index(built, encoder)
+    assert report.unchanged and report.embedded == 0 and encoder.embedded == []
+    assert snapshot(built.index) == before
+    assert report.manifest == read_manifest(built.index)
 
-    best, expected = 0.0, np.zeros(len(texts))
-    for word in content_words(question):
-        counts = np.array([bag.count(word) for bag in bags])
-        df = (counts > 0).sum()
-        idf = np.log(1 + (len(texts) - df + 0.5) / (df + 0.5))
-        best += idf
-        expected += idf * counts / (counts + k1 * (1 - b + b * lengths / lengths.mean()))
-    scores = index.scores(question)
-    assert np.allclose(scores, expected / best, atol=1e-5)
-    assert ((scores >= 0) & (scores < 1)).all()
-    assert (index.scores("lamp")[:1] > index.scores("lamp Samarkand")[:1]).all()  # an unknown word counts
-    assert not index.scores("Samarkand").any() and not index.scores("?").any()
+
+def test_only_new_passages_are_embedded_and_a_moved_document_embeds_nothing(built: Settings) -> None:
+    def embedded_after(files: dict[str, str]) -> list[str]:
+        write(built.sources, files)
+        encoder = FakeEncoder()
+        assert build_index(built, encoder).embedded == len(encoder.embedded)
+        _assert_whole(built)
+        return encoder.embedded
+
+    added = {**FILES, "d.txt": "Two rivers meet."}
+    assert embedded_after(added) == ["Two rivers meet."]
+    changed = {**added, "a.md": FILES["a.md"].replace("fish", "mice")}
+    assert embedded_after(changed) == ["Foxes. Food\nIt eats mice and green apples."]
+    moved = {name.replace("b.txt", "z/b.txt"): text for name, text in changed.items()}
+    assert embedded_after(moved) == []
+    assert embedded_after({**moved, "copy.txt": "Two rivers meet."}) == []
+    assert embedded_after(FILES) == ["Foxes. Food\nIt eats fish and green apples."]
+
+
+def test_a_deleted_document_stops_answering_and_its_text_goes_with_the_last_build_that_holds_it(
+    settings: Settings,
+) -> None:
+    secret = {"secret.md": "# Xylophone\n\nThe xylophone is in the cellar.\n"}
+    write(settings.sources, FILES | secret)
+    build_index(settings, FakeEncoder())
+    assert _said(settings, "Where is the xylophone?") == "The xylophone is in the cellar."
+    write(settings.sources, FILES)
+    build_index(settings, FakeEncoder())
+    bot = QABot.open(settings.index, encoder=FakeEncoder())
+    assert not any("ylophon" in found.passage.embedded for found in bot.retrieve("xylophone", top_k=99))
+    assert bot.ask("Where is the xylophone?").abstained
+    assert not any(b"ylophon" in content for content in _content(settings).values())
+    write(settings.sources, FILES | {"d.txt": "Two rivers meet."})
+    build_index(settings, FakeEncoder())
+    assert not any(b"ylophon" in (content or b"") for _, content in snapshot(settings.index).values())
+    assert len(_builds(settings.index)) == 2
+
+
+_STATE = st.dictionaries(st.sampled_from(["a.txt", "b.md", "c/d.md"]), PROSE, min_size=1)
+
+
+@given(states=st.lists(_STATE, min_size=2, max_size=4))
+@SLOW_PROPERTY
+def test_an_index_after_any_edits_has_the_bytes_of_one_built_from_nothing(
+    states: list[dict[str, str]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("edits")
+    settings = Settings(sources=folder / "sources", index=folder / "index", passage_tokens=12)
+    settings.sources.mkdir()
+    for state in states:
+        write(settings.sources, state)
+        build_index(settings, FakeEncoder())
+        index = open_index(settings.index)
+        assert index.documents.keys() == state.keys()
+        assert len(index.passages) == len(index.vectors) == len(index.words) == index.manifest.passages
+        expected = [FakeEncoder().encode_query(passage.embedded) for passage in index.passages]
+        assert np.array_equal(index.vectors.rows, np.stack(expected))
+        _assert_whole(settings)
+
+
+def test_a_vector_of_the_real_model_depends_on_no_order_and_no_company(
+    settings: Settings, real_encoder: SentenceTransformerEncoder
+) -> None:
+    def rows_of(index: Path) -> dict[str, bytes]:
+        built = open_index(index)
+        return {p.text: row.tobytes() for p, row in zip(built.passages, built.vectors.rows, strict=True)}
+
+    texts = ["Foxes.", "The museum opened in 1998. " * 3, "Ann signed the treaty in Paris, by the river."]
+    for count in (1, 3):
+        write(settings.sources, {f"{n}.txt": texts[n] for n in range(count)})
+        build_index(settings, real_encoder)
+    write(settings.sources, {f"{9 - n}.txt": text for n, text in enumerate(texts)})
+    fresh = replace(settings, index=settings.index.with_name("fresh"))
+    build_index(fresh, real_encoder)
+    assert rows_of(fresh.index) == rows_of(settings.index)
+
+
+class _Killed(BaseException):
+    """What no handler of errors catches, like a signal."""
+
+
+def test_wherever_a_build_is_interrupted_a_whole_one_answers(
+    built: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = read_manifest(built.index)
+    moments = 0
+    while True:
+        write(built.sources, FILES | {"new.txt": f"Change number {moments}."})
+        left = moments
+
+        def interrupt(genuine: Callable[..., Any]) -> Callable[..., Any]:
+            def called(*arguments: Any, **named: Any) -> Any:
+                nonlocal left
+                if not left:
+                    raise _Killed
+                left -= 1
+                return genuine(*arguments, **named)
+
+            return called
+
+        with monkeypatch.context() as patch:
+            # The calls between two of which a kill can leave something else on the disk.
+            for name in ("fsync", "replace", "mkdir"):
+                patch.setattr(os, name, interrupt(getattr(os, name)))
+            for name in ("_write_lines", "_seal", "_prune"):
+                patch.setattr(qa_bot.build, name, interrupt(getattr(qa_bot.build, name)))
+            try:
+                build_index(built, FakeEncoder())
+                break
+            except _Killed:
+                pass
+        assert verify(built.index) == []
+        manifest = read_manifest(built.index)
+        assert manifest == old or "new.txt" in manifest.inputs["sources"]
+        assert _said(built, "When did the museum open?") == "The museum opened in 1998."
+        moments += 1
+    assert moments > 10
+    assert len(_builds(built.index)) <= 2
+    _assert_whole(built)
+
+
+@pytest.mark.parametrize(
+    "patched", ["_write_lines", "_write_synced", "_seal", "_sync", "_publish", "os.replace"]
+)
+def test_a_build_that_cannot_write_says_so_and_leaves_the_old_one(
+    built: Settings, monkeypatch: pytest.MonkeyPatch, patched: str
+) -> None:
+    old = (built.index / "CURRENT").read_bytes()
+    write(built.sources, FILES | {"new.txt": "Two rivers meet."})
+    with monkeypatch.context() as patch:
+        patch.setattr(f"qa_bot.build.{patched}", _fails)
+        with pytest.raises(IndexUnusable, match=r"cannot be written: No space left .* run: qa-bot index"):
+            build_index(built, FakeEncoder())
+    assert (built.index / "CURRENT").read_bytes() == old
+    assert _said(built, "When did the museum open?") == "The museum opened in 1998."
+    assert build_index(built, FakeEncoder()).unchanged is False
+    assert _said(built, "Do two rivers meet?") == "Two rivers meet."
+    assert len(_builds(built.index)) == 2 and {p.name for p in built.index.iterdir()} == {
+        "CURRENT",
+        "build.lock",
+        "builds",
+    }
+
+
+def test_what_a_failed_build_wrote_does_not_outlive_the_next(
+    built: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(built.sources, FILES | {"secret.txt": "The xylophone is in the cellar."})
+    with monkeypatch.context() as patch, pytest.raises(IndexUnusable):
+        patch.setattr("qa_bot.build._publish", _fails)
+        build_index(built, FakeEncoder())
+    write(built.sources, FILES)
+    assert build_index(built, FakeEncoder()).unchanged
+    assert not any(b"xylophon" in (content or b"") for _, content in snapshot(built.index).values())
+
+
+def test_an_encoder_that_fails_leaves_the_old_build_answering(
+    built: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = snapshot(built.index / "builds")
+    write(built.sources, FILES | {"new.txt": "Two rivers meet."})
+    encoder = FakeEncoder()
+    with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="out of memory"):
+        patch.setattr(encoder, "encode_documents", _raise(RuntimeError("out of memory")))
+        build_index(built, encoder)
+    assert snapshot(built.index / "builds") == before and verify(built.index) == []
+    assert build_index(built, FakeEncoder()).embedded == 1
+    _assert_whole(built)
+
+
+def _raise(error: Exception) -> Callable[..., Any]:
+    def call(*_: object, **__: object) -> Any:
+        raise error
+
+    return call
+
+
+def test_a_killed_process_leaves_the_old_build_and_no_lock(built: Settings) -> None:
+    write(built.sources, FILES | {"new.txt": "Two rivers meet."})
+    code = (
+        "import os, signal, sys, qa_bot.build\n"
+        "from pathlib import Path\n"
+        "from conftest import FakeEncoder\n"
+        "from qa_bot import Settings, build_index\n"
+        "qa_bot.build._publish = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "sources, index = map(Path, sys.argv[1:])\n"
+        "build_index(Settings(sources=sources, index=index, passage_tokens=40), FakeEncoder())\n"
+    )
+    killed = subprocess.run(
+        [sys.executable, "-c", code, built.sources, built.index], cwd=Path(__file__).parent, check=False
+    )
+    assert killed.returncode == -9
+    assert len(_builds(built.index)) == 2 and verify(built.index) == []
+    assert _said(built, "Do two rivers meet?") != "Two rivers meet."
+    build_index(built, FakeEncoder())
+    _assert_whole(built)
+
+
+def test_two_processes_do_not_build_one_index(built: Settings) -> None:
+    code = "import sys, filelock\nwith filelock.FileLock(sys.argv[1]):\n print(flush=True); sys.stdin.read()"
+    lock = built.index / "build.lock"
+    with subprocess.Popen(
+        [sys.executable, "-c", code, lock], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as holder:
+        assert holder.stdout and holder.stdout.readline()
+        write(built.sources, FILES | {"new.txt": "Two rivers meet."})
+        before = snapshot(built.index)
+        with pytest.raises(IndexBusy, match=r"Another process .* Wait .* run: qa-bot index"):
+            build_index(built, FakeEncoder())
+        assert snapshot(built.index) == before
+        assert (
+            _said(built, "When did the museum open?") == "The museum opened in 1998."
+        )  # reading needs no lock
+        holder.communicate()
+    assert not build_index(built, FakeEncoder()).unchanged
+
+
+def test_a_lock_is_given_back_also_where_a_build_fails(built: Settings) -> None:
+    write(built.sources, {"a.png": "x"})
+    with pytest.raises(SourcesError):
+        build_index(built, FakeEncoder())
+    with FileLock(built.index / "build.lock", timeout=0):
+        pass
+
+
+def test_nothing_to_index_is_an_error_that_names_each_file_and_keeps_the_old_build(built: Settings) -> None:
+    before = snapshot(built.index / "builds")
+    for files in ({}, {"left-out.md": "---\nindex: false\n---\nBody."}):
+        write(built.sources, files)
+        with pytest.raises(SourcesError, match=r"nothing to index in .* then run: qa-bot index$"):
+            build_index(built, FakeEncoder())
+    write(built.sources, {"a.pdf": "%PDF", "b.txt": " \n", "c.md": "\0"})
+    with pytest.raises(SourcesError) as raised:
+        build_index(built, FakeEncoder())
+    for line in ("a.pdf: not one of .txt", "b.txt: empty", "c.md: binary, not text"):
+        assert f"\n  {line}" in str(raised.value)
+    assert snapshot(built.index / "builds") == before
+    assert _said(built, "When did the museum open?") == "The museum opened in 1998."
+
+
+def test_a_build_names_what_it_skipped_also_where_nothing_else_changed(built: Settings) -> None:
+    write(built.sources, FILES | {"empty.txt": "", "page.pdf": "%PDF"})
+    reasons = {s.source: s.reason for s in build_index(built, FakeEncoder()).manifest.skipped}
+    assert reasons["empty.txt"] == "empty" and reasons["page.pdf"].startswith("not one of .txt")
+    write(built.sources, FILES | {"empty.txt": "", "other.pdf": "%PDF"})
+    again = build_index(built, FakeEncoder()).manifest.skipped
+    assert {skip.source for skip in again} == {"empty.txt", "other.pdf"}
+
+
+def test_a_file_that_was_unreadable_is_tried_again(built: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(built.sources, FILES | {"new.txt": "Two rivers meet."})
+    with monkeypatch.context() as patch:
+        passing = Skipped(source="new.txt", reason="unreadable", passing=True)
+        read = qa_bot.build.read
+        patch.setattr("qa_bot.build.read", lambda f: passing if f.source == "new.txt" else read(f))
+        assert build_index(built, FakeEncoder()).manifest.skipped == (passing,)
+    assert build_index(built, FakeEncoder()).manifest.skipped == ()
+    assert _said(built, "Do two rivers meet?") == "Two rivers meet."
+
+
+def test_another_setting_encoder_or_library_makes_another_build(
+    built: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not build_index(replace(built, passage_tokens=7), FakeEncoder()).unchanged
+    assert not build_index(replace(built, bm25_b=0.5), FakeEncoder()).unchanged
+    other = FakeEncoder("fake-2")
+    assert build_index(built, other).embedded == len(other.embedded) > 0
+    with monkeypatch.context() as patch:
+        patch.setattr("qa_bot.build.version", lambda library: f"{library} 99")
+        assert build_index(built, FakeEncoder("fake-2")).embedded == len(other.embedded)
+    # What only asking needs makes none.
+    build_index(built, FakeEncoder())
+    assert build_index(replace(built, top_k=1, dense_weight=0.9), FakeEncoder()).unchanged
+
+
+def test_changed_sources_are_those_added_changed_and_removed(built: Settings) -> None:
+    assert changed_sources(built.index, built.sources) == []
+    write(built.sources, {"a.md": FILES["a.md"], "b.txt": "Other.", "new.txt": "New."})
+    assert changed_sources(built.index, built.sources) == ["b.txt", "deep/c.txt", "new.txt"]
+
+
+def test_an_index_with_any_name_is_built_and_opened(settings: Settings, tmp_path: Path) -> None:
+    settings = replace(settings, index=tmp_path / "ünïcödé 日本 🦊 'quotes' $(x)" / "deeper")
+    write(settings.sources, FILES)
+    build_index(settings, FakeEncoder())
+    _assert_whole(settings)
+    moved = tmp_path / "copy"
+    shutil.move(settings.index, moved)
+    assert QABot.open(moved, encoder=FakeEncoder()).ask("When did the museum open?").text
+
+
+# --- damage
+
+
+def _file(index: Path, name: str) -> Path:
+    """A file of the current build."""
+    return index / "builds" / (index / "CURRENT").read_text().strip() / name
+
+
+def _edit_manifest(index: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    path = _file(index, "manifest.json")
+    manifest = json.loads(path.read_text())
+    change(manifest)
+    path.write_text(json.dumps(manifest))
+
+
+def _swap(index: Path, name: str, content: bytes) -> None:
+    """Put `content` in place of a file of the build, and its size into the manifest."""
+    _edit_manifest(index, lambda manifest: manifest["files"][name].update(bytes=len(content)))
+    _file(index, name).write_bytes(content)
+
+
+def _drop_last_line(index: Path) -> None:
+    lines = _file(index, "passages.jsonl").read_bytes().splitlines(keepends=True)
+    _swap(index, "passages.jsonl", b"".join(lines[:-1]))
+
+
+def _swap_vectors(index: Path, rows: Any) -> None:
+    VectorIndex.of(np.ascontiguousarray(rows)).save(index / "other")
+    _swap(index, "vectors.faiss", (index / "other").read_bytes())
+
+
+def _swap_words(index: Path) -> None:
+    WordIndex.of(["fox river", "museum"], 0.9, 0.4).save(index / "other")
+    for file in (index / "other").iterdir():
+        _swap(index, f"bm25/{file.name}", file.read_bytes())
+
+
+def _truncate(name: str) -> Callable[[Path], object]:
+    return lambda index: os.truncate(_file(index, name), _file(index, name).stat().st_size // 2)
+
+
+def _current(content: bytes) -> Callable[[Path], object]:
+    return lambda index: (index / "CURRENT").write_bytes(content)
+
+
+def _manifest(content: bytes) -> Callable[[Path], object]:
+    return lambda index: _file(index, "manifest.json").write_bytes(content)
+
+
+DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
+    "nothing there": (shutil.rmtree, "There is no index in"),
+    "no CURRENT": (lambda index: (index / "CURRENT").unlink(), "There is no index in"),
+    "CURRENT a folder": (
+        lambda i: [(i / "CURRENT").unlink(), (i / "CURRENT").mkdir()],
+        "There is no index in",
+    ),
+    "CURRENT empty": (_current(b""), "CURRENT names no build"),
+    "CURRENT out of the folder": (_current(b"../.."), "CURRENT names no build"),
+    "CURRENT absolute": (_current(b"/etc"), "CURRENT names no build"),
+    "CURRENT binary": (_current(b"\xff\0\n"), "CURRENT names no build"),
+    "CURRENT of two lines": (_current(b"a\nb\n"), "CURRENT names no build"),
+    "CURRENT of no build": (_current(b"20200101T000000-00000000\n"), "No such file"),
+    "build gone": (lambda index: shutil.rmtree(_file(index, ".")), "No such file"),
+    "manifest gone": (lambda index: _file(index, "manifest.json").unlink(), "No such file"),
+    "manifest truncated": (_truncate("manifest.json"), "is damaged"),
+    "manifest empty": (_manifest(b""), "is damaged"),
+    "manifest not UTF-8": (_manifest(b"\xff"), "is damaged"),
+    "manifest of another shape": (_manifest(b"[]"), "is damaged"),
+    "manifest deeply nested": (_manifest(b"[" * 100_000), "is damaged"),
+    "manifest with a field more": (lambda i: _edit_manifest(i, lambda m: m.update(x=1)), "is damaged"),
+    "manifest of another format": (
+        lambda index: _edit_manifest(index, lambda m: m.update(format=99)),
+        "has format 99, but this qa-bot reads format 1",
+    ),
+    "manifest without files": (lambda i: _edit_manifest(i, lambda m: m.update(files=[])), "is damaged"),
+    "manifest without encoder": (lambda i: _edit_manifest(i, lambda m: m.update(inputs={})), "is damaged"),
+    "documents truncated": (_truncate("documents.jsonl"), "documents.jsonl has "),
+    "vectors truncated": (_truncate("vectors.faiss"), "vectors.faiss has "),
+    "vectors garbled": (lambda i: _swap(i, "vectors.faiss", b"garbage" * 9), "is damaged"),
+    "words gone": (lambda i: _file(i, "bm25/params.index.json").unlink(), "No such file"),
+    "a passage fewer": (_drop_last_line, "3 passages, but the manifest says 4"),
+    "a vector fewer": (lambda i: _swap_vectors(i, open_index(i).vectors.rows[1:]), "3 vectors, but the man"),
+    "shorter vectors": (lambda i: _swap_vectors(i, open_index(i).vectors.rows[:, :8]), "is damaged"),
+    "BM25 rows fewer": (_swap_words, "2 BM25 rows, but the manifest says 4"),
+    "documents not those of the passages": (
+        lambda i: _swap(i, "documents.jsonl", _file(i, "documents.jsonl").read_bytes().split(b"\n")[0]),
+        "is damaged",
+    ),
+}
+
+
+@pytest.mark.parametrize(("damage", "fault"), DAMAGES.values(), ids=DAMAGES)
+def test_a_damaged_index_is_an_error_that_names_the_command_that_mends_it(
+    built: Settings, damage: Callable[[Path], object], fault: str
+) -> None:
+    damage(built.index)
+    with pytest.raises(IndexUnusable) as raised:
+        QABot.open(built.index, encoder=FakeEncoder())
+    message = str(raised.value)
+    assert fault in message and repr(str(built.index)) in message
+    assert f"qa-bot index --index {built.index}" in message and "\n" not in message
+    if (built.index / "CURRENT").is_dir():
+        return  # no build makes this good
+    build_index(built, FakeEncoder())
+    _assert_whole(built)
+
+
+@given(name=st.sampled_from(["manifest.json", "CURRENT"]), at=st.integers(0, 10_000), bit=st.integers(0, 7))
+@configured(SLOW_PROPERTY, max_examples=50)
+def test_one_flipped_bit_of_the_manifest_is_an_error_of_ours_or_none(
+    name: str, at: int, bit: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("flip")
+    settings = Settings(sources=folder / "sources", index=folder / "index", passage_tokens=40)
+    settings.sources.mkdir()
+    write(settings.sources, FILES)
+    build_index(settings, FakeEncoder())
+    path = settings.index / "CURRENT" if name == "CURRENT" else _file(settings.index, name)
+    _flip(path, at, bit)
+    try:
+        QABot.open(settings.index, encoder=FakeEncoder()).ask("When did the museum open?")
+        read_manifest(settings.index)
+        verify(settings.index)
+    except QABotError as error:
+        assert "qa-bot index --index" in str(error)
+    build_index(settings, FakeEncoder())
+    _assert_whole(settings)
+
+
+def _flip(path: Path, at: int, bit: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[at % len(content)] ^= 1 << bit
+    path.write_bytes(content)
+
+
+def test_verify_names_the_file_with_one_flipped_bit(built: Settings) -> None:
+    assert verify(built.index) == []
+    manifest = read_manifest(built.index)
+    assert {"documents.jsonl", "passages.jsonl", "vectors.faiss"} < manifest.files.keys()
+    for name in manifest.files:
+        path = _file(built.index, name)
+        whole = path.read_bytes()
+        for at in (0, len(whole) // 2, len(whole) - 1):
+            _flip(path, at, 0)
+            assert verify(built.index) == [f"{name}: not the bytes that were written"]
+            path.write_bytes(whole)
+
+
+@pytest.mark.parametrize("files", [FILES, FILES | {"new.txt": "Two rivers meet."}], ids=["same", "changed"])
+def test_a_build_takes_no_vector_from_a_file_with_a_flipped_bit(
+    built: Settings, files: dict[str, str]
+) -> None:
+    path = _file(built.index, "vectors.faiss")
+    _flip(path, len(path.read_bytes()) - 1, 6)
+    write(built.sources, files)
+    build_index(built, FakeEncoder())
+    _assert_whole(built)
+
+
+def test_an_index_made_with_another_model_is_an_error_with_both_and_the_command(built: Settings) -> None:
+    other = FakeEncoder("another-digest")
+    other.name = "another-model"
+    with pytest.raises(IndexUnusable) as raised:
+        QABot.open(built.index, encoder=other)
+    message = str(raised.value)
+    assert "'fake' (fake-1)" in message and "'another-model' (another-dige)" in message
+    assert f"qa-bot index --index {built.index} --model another-model" in message
+
+
+# --- the two halves
+
+
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    rows=st.integers(1, 40),
+    dimension=st.integers(1, 9),
+    share=st.floats(0, 1),
+)
+@PROPERTY
+def test_the_nearest_vectors_are_those_of_the_highest_product(
+    seed: int, rows: int, dimension: int, share: float
+) -> None:
+    random = np.random.default_rng(seed)
+    matrix = random.normal(size=(rows, dimension)).astype(np.float32)
+    matrix /= np.linalg.norm(matrix, axis=1, keepdims=True)
+    query = random.normal(size=dimension).astype(np.float32)
+    query /= np.linalg.norm(query)
+    count = max(1, round(share * rows))
+    index = VectorIndex.of(matrix)
+    found = index.nearest(query, count)
+    products = matrix @ query
+    assert len(set(found.tolist())) == count and (len(index), index.dimension) == (rows, dimension)
+    assert np.allclose(products[found], np.sort(products)[::-1][:count], atol=1e-6)
+    assert np.allclose(index.cosines(query, found[::-1]), products[found[::-1]], atol=1e-6)
+    assert np.array_equal(index.rows, matrix)
+
+
+def test_vectors_come_back_from_the_disk_to_the_bit(tmp_path: Path) -> None:
+    matrix = np.random.default_rng(0).normal(size=(50, 7)).astype(np.float32)
+    VectorIndex.of(matrix).save(tmp_path / "ü 日本.faiss")
+    assert np.array_equal(VectorIndex.load(tmp_path / "ü 日本.faiss").rows, matrix)
+
+
+def _bm25_share(texts: Sequence[str], question: str, k1: float, b: float) -> list[float]:
+    """Lucene's BM25 as its authors write it (Kamphuis et al. 2020), over the most it could be."""
+    rows = [content_words(text) for text in texts]
+    mean = sum(map(len, rows)) / len(rows)
+    asked = content_words(question)
+
+    def idf(word: str) -> float:
+        df = sum(word in row for row in rows)
+        return math.log(1 + (len(rows) - df + 0.5) / (df + 0.5))
+
+    best = sum(map(idf, asked))
+    return [
+        sum(idf(w) * Counter(row)[w] / (Counter(row)[w] + k1 * (1 - b + b * len(row) / mean)) for w in asked)
+        / best
+        if best
+        else 0.0
+        for row in rows
+    ]
+
+
+_WORDS = st.lists(st.sampled_from((*WORDS, "rivers", "opening", "x")), max_size=12).map(" ".join)
+
+
+@given(
+    texts=st.lists(_WORDS.map(lambda text: f"{text} fox"), min_size=1, max_size=6),
+    question=st.lists(st.sampled_from((*WORDS, "unheard", "of")), max_size=6).map(" ".join),
+    k1=st.sampled_from([0.5, 0.9, 2.0]),
+    b=st.sampled_from([0.0, 0.4, 1.0]),
+)
+@PROPERTY
+def test_the_words_share_is_lucenes_bm25_over_the_most_that_the_question_could_score(
+    texts: list[str], question: str, k1: float, b: float, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.getbasetemp() / "words"
+    WordIndex.of(texts, k1, b).save(folder)
+    words = WordIndex.load(folder)
+    shares = words.scores(question)
+    assert len(words) == len(texts) == len(shares)
+    assert np.allclose(shares, _bm25_share(texts, question, k1, b), atol=1e-5)
+    assert np.all((shares >= 0) & (shares <= 1))
+    diluted = words.scores(f"{question} zebra")
+    assert np.all(diluted <= shares) and (not shares.any() or diluted.max() < shares.max())
+
+
+def test_question_words_and_inflections_count_for_nothing_and_for_the_same() -> None:
+    words = WordIndex.of(["The museum opened in Paris.", "Foxes swim."], 0.9, 0.4)
+    assert np.array_equal(words.scores("How many museums open?"), words.scores("museum opening"))
+    assert not words.scores("Who is it? How? 🦊 a").any() and not words.scores("").any()
+
+
+@pytest.mark.parametrize("text", ["🦊🦊", "the and of", "?!", "a b c"])
+def test_a_document_without_a_word_to_look_for_is_indexed_and_found_by_its_likeness(
+    settings: Settings, text: str
+) -> None:
+    write(settings.sources, {"odd.txt": text})
+    build_index(settings, FakeEncoder())
+    found = QABot.open(settings.index, encoder=FakeEncoder()).retrieve("the fox")
+    assert [(f.passage.text, f.lexical) for f in found] == [(text, 0.0)]

@@ -1,0 +1,37 @@
+"""Helpers for tests of the server: one in this process, on a free port."""
+
+import gc
+import socket
+import warnings
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+from qa_bot import QABot
+from qa_bot.app import start
+
+# For `pytest.mark.filterwarnings`: the server runs in this process, and Gradio uses pandas in old ways.
+GRADIO_WARNING = "ignore::DeprecationWarning"
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+@contextmanager
+def serving(bot: QABot) -> Iterator[int]:
+    """A server of the app over `bot` while in the block; gives its port."""
+    port = free_port()
+    with ThreadPoolExecutor(1) as thread, warnings.catch_warnings():
+        # Gradio makes event loops that it never closes. In a thread of their own they are free
+        # to be collected here, where they disturb no other test.
+        warnings.simplefilter("ignore", ResourceWarning)
+        app = thread.submit(start, bot, "127.0.0.1", port).result()
+        gc.collect()
+    yield port
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        app.close()
+        del app
+        gc.collect()

@@ -1,0 +1,342 @@
+"""The page in a real browser, with the eyes and hands of a user."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Dialog,
+    Locator,
+    Page,
+    expect,
+    sync_playwright,
+)
+from serving import GRADIO_WARNING, serving
+
+from qa_bot import QABot, Settings, app, build_index
+from qa_bot.encoder import SentenceTransformerEncoder
+
+pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings(GRADIO_WARNING)]
+
+FIRST_LIGHT = "How many countries took part in First Light 2022?"
+FOLLOW_UP = "And who started it?"
+WHITE_PAPER = "When was the white paper issued?"
+CONFERENCE = "What has China hosted every year since 2014?"
+UNSAID = "What is the capital of France?"
+
+FLAGS = (
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+
+# Whether the highlighted words are where the reader sees them without scrolling.
+MARK_IS_IN_SIGHT = """() => {
+    const mark = document.querySelector('#source mark').getBoundingClientRect();
+    const box = document.querySelector('#source .scroll').getBoundingClientRect();
+    return mark.height > 0 && mark.top >= box.top && mark.bottom <= Math.min(box.bottom, innerHeight);
+}"""
+
+IS_ON_TOP = """element => {
+    const {x, y, height} = element.getBoundingClientRect();
+    return element.contains(document.elementFromPoint(x + 5, y + height / 2));
+}"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A real Chromium."""
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if not chromium:
+        missing = "there is no Chromium to test the page in; install it: apt-get install chromium"
+        if os.environ.get("CI"):
+            pytest.fail(missing)
+        pytest.skip(missing)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def url(article_bot: QABot) -> Iterator[str]:
+    """A server over the article."""
+    with serving(article_bot) as port:
+        yield f"http://127.0.0.1:{port}"
+
+
+class Visitor:
+    """Someone at the page. What no visitor may ever meet is in `faults`."""
+
+    def __init__(self, context: BrowserContext, url: str) -> None:
+        self.page: Page = context.new_page()
+        self.faults: list[str] = []
+        self.page.set_default_timeout(20_000)
+        self.page.on("dialog", self._dialog)
+        self.page.on("popup", lambda popup: self.faults.append(f"window {popup.url}"))
+        self.page.on("pageerror", lambda error: self.faults.append(f"script error {error}"))
+        self.page.on("console", self._console)
+        self.page.on("request", lambda request: self._request(request.url))
+        self.page.on("websocket", lambda socket: self._request(socket.url))
+        self.page.goto(url)
+        expect(self.box).to_be_visible()
+
+    def leave(self) -> None:
+        self.page.close()
+        assert self.faults == []
+
+    def _dialog(self, dialog: Dialog) -> None:
+        self.faults.append(f"dialog {dialog.message}")
+        dialog.dismiss()
+
+    def _console(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.faults.append(f"console error {message.text}")
+
+    def _request(self, url: str) -> None:
+        if not url.startswith(("http://127.0.0.1:", "data:", "blob:http://127.0.0.1:")):
+            self.faults.append(f"request to {url}")
+
+    @property
+    def box(self) -> Locator:
+        return self.page.locator("#question textarea")
+
+    @property
+    def answers(self) -> Locator:
+        return self.page.locator(".bot.message")
+
+    @property
+    def questions(self) -> Locator:
+        return self.page.locator(".user.message")
+
+    @property
+    def mark(self) -> Locator:
+        return self.page.locator("#source mark")
+
+    def links(self, answer: int) -> Locator:
+        return self.answers.nth(answer).locator('a[href^="#cite-"]')
+
+    def ask(self, question: str) -> Locator:
+        """Type a question, press Enter; the answer's element, once it is there."""
+        before = self.answers.count()
+        self.box.fill(question)
+        self.box.press("Enter")
+        expect(self.answers).to_have_count(before + 1)
+        return self.answers.nth(before)
+
+    def expect_highlight(self, words: str) -> None:
+        """The source pane highlights exactly `words`, where they can be seen."""
+        self.page.wait_for_function(
+            "words => document.querySelector('#source mark')?.textContent === words", arg=words
+        )
+        self.page.wait_for_function(MARK_IS_IN_SIGHT)
+
+
+@pytest.fixture(scope="module")
+def desktop(browser: Browser) -> Iterator[BrowserContext]:
+    context = browser.new_context(viewport={"width": 1280, "height": 860})
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def visitor(desktop: BrowserContext, url: str) -> Iterator[Visitor]:
+    visitor = Visitor(desktop, url)
+    yield visitor
+    visitor.leave()
+
+
+@pytest.fixture(scope="module")
+def quote(article_bot: QABot) -> Callable[[str], str]:
+    """The words that the answer to a question cites."""
+    return cache(lambda question: article_bot.ask(question).citations[0].quote)
+
+
+# Answers and their sources.
+
+
+def test_answer_shows_its_sentence_and_the_source_highlights_exactly_the_cited_words(
+    visitor: Visitor, article_bot: QABot
+) -> None:
+    expected = article_bot.ask(FIRST_LIGHT)
+    citation = expected.citations[0]
+    assert expected.text and "76" in expected.text
+    answer = visitor.ask(FIRST_LIGHT)
+    expect(answer).to_contain_text(expected.text)
+    expect(visitor.questions).to_have_text([FIRST_LIGHT])
+    expect(visitor.box).to_have_value("")
+    visitor.expect_highlight(citation.quote)
+    document = visitor.page.locator("#source .document").text_content()
+    assert document == article_bot.document(citation.source).text
+    expect(visitor.page.get_by_role("log")).to_have_attribute("aria-live", "polite")
+
+
+def test_citation_of_an_earlier_answer_opens_its_words_again_by_click_and_by_keyboard(
+    visitor: Visitor, quote: Callable[[str], str]
+) -> None:
+    visitor.ask(FIRST_LIGHT)
+    visitor.ask(WHITE_PAPER)
+    visitor.expect_highlight(quote(WHITE_PAPER))
+    expect(visitor.box).to_be_focused()  # ready for the next question
+    for _ in range(20):
+        visitor.page.keyboard.press("Shift+Tab")
+        if visitor.page.evaluate("document.activeElement.getAttribute('href') === '#cite-0-0'"):
+            break
+    visitor.page.keyboard.press("Enter")
+    visitor.expect_highlight(quote(FIRST_LIGHT))
+    visitor.links(1).click()
+    visitor.expect_highlight(quote(WHITE_PAPER))
+    assert "#" not in visitor.page.url  # a click on a citation leads nowhere else
+
+
+def test_citations_open_their_own_words_also_after_more_exchanges_than_are_kept(
+    visitor: Visitor, quote: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "MAX_EXCHANGES", 2)
+    questions = (FIRST_LIGHT, WHITE_PAPER, CONFERENCE)
+    for question in questions:
+        visitor.ask(question)
+        visitor.expect_highlight(quote(question))
+    for kept in (1, 2):
+        visitor.links(kept).click()
+        visitor.expect_highlight(quote(questions[kept]))
+    visitor.links(0).click()  # too old: none, or its own, but never other words
+    expect(visitor.mark.filter(has_text=quote(CONFERENCE))).to_have_count(0)
+    expect(visitor.mark.filter(has_text=quote(WHITE_PAPER))).to_have_count(0)
+
+
+def test_follow_up_is_answered_with_what_came_before(visitor: Visitor) -> None:
+    visitor.ask(FIRST_LIGHT)
+    expect(visitor.ask(FOLLOW_UP)).to_contain_text("Interpol")
+    expect(visitor.mark).to_contain_text("Interpol")
+
+
+def test_abstention_says_so_in_sight_and_its_nearest_passages_open(
+    visitor: Visitor, article_bot: QABot
+) -> None:
+    nearest = article_bot.ask(UNSAID).nearest
+    answer = visitor.ask(UNSAID)
+    said = answer.get_by_text("The sources don't say")
+    expect(said).to_be_visible()
+    visitor.page.wait_for_timeout(500)  # the chat scrolls to its end
+    assert said.evaluate(IS_ON_TOP), "it is scrolled away, or something covers it"
+    expect(visitor.links(0)).to_have_count(3)
+    for item in (1, 0):
+        visitor.links(0).nth(item).click()
+        visitor.expect_highlight(nearest[item].passage.text)
+
+
+def test_example_is_asked_by_a_click(visitor: Visitor, quote: Callable[[str], str]) -> None:
+    visitor.page.get_by_role("button", name=WHITE_PAPER).click()
+    expect(visitor.answers).to_contain_text(["March 16"])
+    visitor.expect_highlight(quote(WHITE_PAPER))
+
+
+# What is typed.
+
+
+def test_blank_question_is_told_so_and_the_page_goes_on(visitor: Visitor) -> None:
+    for blank in ("", "  \t "):
+        expect(visitor.ask(blank)).to_have_text("The question is blank. Type a question.")
+    expect(visitor.ask(FIRST_LIGHT)).to_contain_text("76 countries")
+
+
+def test_shift_enter_breaks_the_line_and_enter_asks(visitor: Visitor) -> None:
+    visitor.box.fill("How many countries took part")
+    visitor.box.press("Shift+Enter")
+    visitor.page.keyboard.type("in First Light 2022?")
+    expect(visitor.box).to_have_value("How many countries took part\nin First Light 2022?")
+    expect(visitor.questions).to_have_count(0)
+    visitor.box.press("Enter")
+    expect(visitor.answers).to_contain_text(["76 countries"])
+
+
+def test_question_is_shown_as_it_was_typed(visitor: Visitor) -> None:
+    questions = [
+        "<script>alert(1)</script><img src=x onerror=alert(2)> **First** _Light_ ${7*7} {{7*7}} $$x$$?",
+        "[First Light](javascript:alert(3)) # `2022` https://example.com &lt;b&gt; \\* | a | 1. b?",
+        "    <b>First Light</b> after four spaces, where Markdown begins a block of code?",
+        "# First Light\n- in\n\n> many\n\n    lines?",
+    ]
+    for number, question in enumerate(questions):
+        visitor.ask(question)
+        shown = visitor.questions.nth(number)
+        assert shown.inner_text().split() == question.split()
+        obeyed = shown.locator("script, img, a, b, strong, em, h1, code, pre, li, blockquote, .katex")
+        expect(obeyed).to_have_count(0)
+
+
+# Visitors, and documents that are not to be trusted.
+
+
+def test_visitors_do_not_see_each_others_chat(browser: Browser, url: str, visitor: Visitor) -> None:
+    visitor.ask(FIRST_LIGHT)
+    with browser.new_context() as context:
+        other = Visitor(context, url)
+        expect(other.answers).to_have_count(0)
+        expect(other.mark).to_have_count(0)
+        alone = other.ask(FOLLOW_UP)  # which leans on nothing here
+        expect(alone).to_contain_text("The sources don't say")
+        expect(alone).not_to_contain_text("Understood as")
+        expect(visitor.ask(FOLLOW_UP)).to_contain_text("Interpol")
+        expect(visitor.answers).to_have_count(2)
+        other.leave()
+
+
+def test_answer_and_its_source_are_in_reach_on_a_phone(browser: Browser, url: str) -> None:
+    with browser.new_context(
+        viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True
+    ) as context:
+        phone = Visitor(context, url)
+        answer = phone.ask(FIRST_LIGHT)
+        expect(phone.mark).to_be_attached()
+        phone.page.wait_for_timeout(1000)  # the page may scroll by itself
+        expect(answer).to_be_in_viewport()
+        assert phone.page.evaluate("document.documentElement.scrollWidth") <= 390
+        phone.links(0).tap()
+        expect(phone.mark).to_be_in_viewport()
+        phone.leave()
+
+
+HOSTILE = (
+    "The kettle of the laboratory <script>alert(1)</script> was bought <img src=x onerror=alert(2)> in "
+    "**1999** for ${7*7} and {{7*7}} $$x^2$$ pounds, [says](javascript:alert(3)) the `ledger` &lt;b&gt;."
+)
+
+
+@pytest.fixture
+def hostile_bot(tmp_path: Path, real_encoder: SentenceTransformerEncoder) -> QABot:
+    """A bot over one document that is full of markup."""
+    (tmp_path / "sources").mkdir()
+    front_matter = (
+        '---\ntitle: "<img src=x onerror=alert(4)> ${7*7} {{7*7}}"\nurl: "javascript:alert(5)"\n---\n'
+    )
+    page = (
+        f"{front_matter}\n# <script>alert(6)</script>\n\nIt was quiet.\n\n{HOSTILE}\n\nThe spoon was lent.\n"
+    )
+    (tmp_path / "sources" / "kettle.md").write_text(page)
+    settings = Settings(sources=tmp_path / "sources", index=tmp_path / "index")
+    build_index(settings, real_encoder)
+    return QABot.open(tmp_path / "index", encoder=real_encoder)
+
+
+def test_markup_in_a_document_is_shown_and_never_obeyed(desktop: BrowserContext, hostile_bot: QABot) -> None:
+    with serving(hostile_bot) as port:
+        visitor = Visitor(desktop, f"http://127.0.0.1:{port}")
+        answer = visitor.ask("When was the kettle of the laboratory bought?")
+        expect(answer).to_contain_text(HOSTILE)
+        visitor.expect_highlight(HOSTILE)
+        source = visitor.page.locator("#source")
+        expect(source.locator("h2")).to_have_text("<img src=x onerror=alert(4)> ${7*7} {{7*7}}")
+        abstention = visitor.ask("Who won the marathon of Boston?")
+        expect(abstention).to_contain_text("The sources don't say")
+        expect(abstention).to_contain_text("<script>alert(1)</script>")
+        obeyed = "script, img, b, code, .katex, a[href^='javascript'], a[href^='http']"
+        expect(source.locator(obeyed)).to_have_count(0)
+        expect(visitor.answers.locator(obeyed)).to_have_count(0)
+        visitor.leave()

@@ -1,0 +1,123 @@
+"""Many questions at once, and questions of any characters. Slow: run by `make test-all`."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from serving import free_port
+
+from qa_bot import QABot, QABotError, Turn
+
+pytestmark = pytest.mark.slow
+
+THREADS, ASKS = 20, 20
+QUESTIONS = (
+    "How many countries took part in First Light 2022?",
+    "When was the white paper issued?",
+    "What has China hosted every year since 2014?",
+    "What is the capital of France?",
+)
+
+
+@pytest.fixture
+def server(article_index: Path, tmp_path: Path) -> Iterator[tuple[int, int]]:
+    """The real server in a process of its own: its process id and its port."""
+    script = shutil.which("qa-bot", path=str(Path(sys.executable).parent))
+    assert script, "qa-bot is not installed beside this Python"
+    port = free_port()
+    env = {name: value for name, value in os.environ.items() if not name.startswith("QA_BOT_")}
+    with (tmp_path / "log").open("w") as log:
+        process = subprocess.Popen(
+            [script, "serve", "--index", str(article_index), "--port", str(port)],
+            env=env,
+            stdout=log,
+            stderr=log,
+        )
+        try:
+            for _ in range(600):
+                try:
+                    urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=10).close()
+                    break
+                except OSError:
+                    assert process.poll() is None, (tmp_path / "log").read_text()
+                    time.sleep(0.1)
+            yield process.pid, port
+            assert process.poll() is None
+            process.send_signal(signal.SIGINT)
+            assert process.wait(timeout=30) == 0
+        finally:
+            process.kill()
+            process.wait()
+    assert "Traceback" not in (tmp_path / "log").read_text()
+
+
+def ask(port: int, question: str) -> str:
+    """The events of one call of /ask, as they came."""
+    url = f"http://127.0.0.1:{port}/gradio_api/call/ask"
+    body = json.dumps({"data": [question, None]}).encode()
+    request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=120) as response:
+        event = json.load(response)["event_id"]
+    with urllib.request.urlopen(f"{url}/{event}", timeout=120) as response:
+        return str(response.read().decode())
+
+
+def resident_megabytes(pid: int) -> float:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) / 1024
+    raise AssertionError(f"/proc/{pid}/status has no VmRSS")
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="resident memory is read from /proc")
+def test_many_callers_at_once_are_all_answered_and_memory_stays(server: tuple[int, int]) -> None:
+    pid, port = server
+    expected = {question: ask(port, question) for question in QUESTIONS}
+    assert all("event: complete" in answer for answer in expected.values())
+
+    def caller(first: int, asks: int) -> int:
+        questions = [QUESTIONS[(first + i) % len(QUESTIONS)] for i in range(asks)]
+        return sum(ask(port, question) == expected[question] for question in questions)
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        assert sum(pool.map(caller, range(THREADS), [ASKS // 4] * THREADS)) == THREADS * ASKS // 4
+        warm = resident_megabytes(pid)
+        rest = ASKS - ASKS // 4
+        assert sum(pool.map(caller, range(THREADS), [rest] * THREADS)) == THREADS * rest
+    grown = resident_megabytes(pid) - warm
+    assert grown < 60, f"the server grew by {grown:.0f} MB over {THREADS * rest} questions"
+
+
+ANY_TEXT = st.text(st.characters(), max_size=2_100)
+TURNS = st.lists(st.builds(Turn, question=ANY_TEXT, answer=st.none() | ANY_TEXT), max_size=3)
+
+
+@pytest.mark.timeout(900)
+@settings(max_examples=300, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(question=ANY_TEXT, history=TURNS)
+def test_question_and_history_of_any_characters_are_answered_or_refused(
+    article_bot: QABot, question: str, history: list[Turn]
+) -> None:
+    try:
+        answer = article_bot.ask(question, history)
+    except QABotError as error:
+        assert str(error)
+        return
+    assert 0 <= answer.score <= 1
+    assert answer.abstained == (answer.text is None) == (not answer.citations)
+    for citation in answer.citations:
+        assert citation.quote
+        assert article_bot.document(citation.source).text[citation.start : citation.end] == citation.quote
