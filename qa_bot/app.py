@@ -12,10 +12,13 @@ from typing import Any
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when gradio is imported
 
+# Gradio asks its own address whether it is up, and httpx would ask that of a proxy.
+os.environ["NO_PROXY"] = ",".join(filter(None, [os.environ.get("NO_PROXY"), "localhost", "127.0.0.1"]))
+
 import gradio as gr
 
 from qa_bot.bot import QABot
-from qa_bot.errors import QABotError
+from qa_bot.errors import InvalidQuestion, QABotError
 from qa_bot.types import Answer, Citation, Passage, ScoredPassage, Turn
 
 # Shown where the bot can answer them: the sources may be any others.
@@ -30,6 +33,7 @@ EXAMPLES = (
 MAX_EXCHANGES = 100
 
 Message = dict[str, Any]
+Exchanges = dict[int, Answer]  # by their number in the session, which is that of their links
 
 CSS = """
 .gradio-container main { max-width: 1280px !important; width: 100%; margin: 0 auto; }
@@ -46,25 +50,30 @@ CSS = """
 #source h2 { margin: 0; font-size: 1.05em; }
 """
 
-# A click on a citation anywhere in the chat asks the server for its document; a new document
-# scrolls to its highlighted words.
+# A click on a citation anywhere in the chat asks the server for its document, unless it is the one
+# that is open; either way the highlighted words are brought into sight. On a phone the document is
+# below the chat: the page goes there when asked to, not with each answer.
 SOURCE_JS = """
+let clicked = false;
+const show = () => requestAnimationFrame(() => {
+    const box = element.querySelector('.scroll'), mark = element.querySelector('mark');
+    if (box && mark) {
+        box.scrollTop += mark.getBoundingClientRect().top - box.getBoundingClientRect().top - 80;
+        if (clicked && window.innerWidth < 768) element.scrollIntoView({block: 'start'});
+    }
+    clicked = false;
+});
+watch('value', show);
 document.addEventListener('click', (event) => {
     const link = event.target.closest('#chat a[href^="#cite-"]');
     if (!link) return;
     event.preventDefault();
     event.stopPropagation();
-    trigger('click', {citation: link.getAttribute('href').slice('#cite-'.length)});
+    clicked = true;
+    const citation = link.getAttribute('href').slice('#cite-'.length);
+    if (element.querySelector('.document')?.dataset.citation === citation) show();
+    else trigger('click', {citation});
 }, true);
-watch('value', () => {
-    requestAnimationFrame(() => {
-        const box = element.querySelector('.scroll'), mark = element.querySelector('mark');
-        if (box && mark) {
-            box.scrollTop += mark.getBoundingClientRect().top - box.getBoundingClientRect().top - 80;
-            if (window.innerWidth < 768) element.scrollIntoView({block: 'start', behavior: 'smooth'});
-        }
-    });
-});
 """
 
 EMPTY_SOURCE = "<p class='where'>Ask a question. The document that says the answer opens here.</p>"
@@ -102,27 +111,27 @@ def build_app(bot: QABot) -> gr.Blocks:
     """The page and its API, over one open bot."""
 
     def converse(
-        question: str, messages: list[Message], answers: list[Answer]
-    ) -> tuple[str, list[Message], list[Answer], str]:
+        question: str, messages: list[Message], answers: Exchanges
+    ) -> tuple[str, list[Message], Exchanges, str]:
         """One exchange in the chat: empties the box, shows the answer, opens its document."""
-        history = [Turn(question=answer.question, answer=answer.text) for answer in answers]
+        history = [Turn(question=answer.question, answer=answer.text) for answer in answers.values()]
         messages = [*messages, {"role": "user", "content": as_text(question)}]
         try:
             answer = bot.ask(question, history)
         except QABotError as error:
             reply = {"role": "assistant", "content": as_text(str(error))}
             return question, [*messages, reply], answers, EMPTY_SOURCE
-        number = len(answers)
+        number = max(answers, default=-1) + 1
         messages.append({"role": "assistant", "content": answer_html(answer, number)})
-        page = open_citation(f"{number}-0", [*answers, answer])
-        return "", messages, [*answers, answer][-MAX_EXCHANGES:], page
+        answers = dict([*answers.items(), (number, answer)][-MAX_EXCHANGES:])
+        return "", messages, answers, open_citation(f"{number}-0", answers)
 
     def choose_example(
-        chosen: gr.SelectData, messages: list[Message], answers: list[Answer]
-    ) -> tuple[str, list[Message], list[Answer], str]:
+        chosen: gr.SelectData, messages: list[Message], answers: Exchanges
+    ) -> tuple[str, list[Message], Exchanges, str]:
         return converse(chosen.value["text"], messages, answers)
 
-    def open_citation(link: str, answers: list[Answer]) -> str:
+    def open_citation(link: str, answers: Exchanges) -> str:
         """The document of the citation, or nearest passage, that a link of the chat names."""
         try:
             number, item = (int(part) for part in link.split("-"))
@@ -130,23 +139,20 @@ def build_app(bot: QABot) -> gr.Blocks:
             cited: Citation | Passage = (
                 answer.nearest[item].passage if answer.abstained else answer.citations[item]
             )
-            return document_html(bot, cited)
-        except (ValueError, IndexError):
+            return document_html(bot, cited, link)
+        except (ValueError, KeyError, IndexError):
             return EMPTY_SOURCE
 
-    def click_citation(answers: list[Answer], event: gr.EventData) -> str:
+    def click_citation(answers: Exchanges, event: gr.EventData) -> str:
         return open_citation(str(event.citation), answers)
 
     def ask(question: str, history: list[dict[str, Any]] | None = None) -> dict[str, Any]:
         """Answer one question. `history` is the earlier turns, oldest first: {question, answer}."""
         try:
-            turns = [Turn(question=str(t["question"]), answer=t.get("answer")) for t in history or []]
-        except (KeyError, TypeError, AttributeError):
-            raise gr.Error("history is a list of objects with a question and an answer.") from None
-        try:
-            return dataclasses.asdict(bot.ask(question, turns))
+            return dataclasses.asdict(bot.ask(*_arguments(question, history)))
         except QABotError as error:
-            raise gr.Error(str(error)) from error
+            # Printed, the exception would put the question into the server's log.
+            raise gr.Error(str(error), print_exception=False) from None
 
     with gr.Blocks(title="Ask your documents", analytics_enabled=False) as app:
         manifest = bot.manifest
@@ -155,7 +161,7 @@ def build_app(bot: QABot) -> gr.Blocks:
             f"{manifest.documents:,} {'document' if manifest.documents == 1 else 'documents'} indexed. "
             "Every answer is words of a source, or an honest “the sources don't say”."
         )
-        answers = gr.State([])
+        answers = gr.State({})
         with gr.Row():
             with gr.Column(scale=3, min_width=320):
                 chat = gr.Chatbot(
@@ -184,13 +190,26 @@ def build_app(bot: QABot) -> gr.Blocks:
         chat.example_select(
             choose_example, [chat, answers], exchange, api_visibility="private", show_progress="hidden"
         )
-        chat.clear(lambda: ([], EMPTY_SOURCE), None, [answers, source], api_visibility="private")
+        chat.clear(lambda: ({}, EMPTY_SOURCE), None, [answers, source], api_visibility="private")
         source.click(click_citation, answers, source, api_visibility="private", show_progress="hidden")
         gr.events.api(
             ask, api_name="ask", api_description="One question, one answer with its citations; no state."
         )
         blocks: gr.Blocks = app
     return blocks
+
+
+def _arguments(question: object, history: object) -> tuple[str, list[Turn]]:
+    """What a caller of the API sent, if it is of the right kind; raises InvalidQuestion."""
+    if not isinstance(question, str):
+        raise InvalidQuestion("question must be a text.")
+    turns = []
+    for turn in history if isinstance(history, list) else [] if history is None else [None]:
+        asked, given = (turn.get("question"), turn.get("answer")) if isinstance(turn, dict) else (None, None)
+        if not isinstance(asked, str) or not isinstance(given, str | None):
+            raise InvalidQuestion("history must be a list of {question, answer}; answer may be null.")
+        turns.append(Turn(question=asked, answer=given))
+    return question, turns
 
 
 def as_text(text: str) -> str:
@@ -236,15 +255,16 @@ def _nearest_html(scored: ScoredPassage, number: int, item: int) -> str:
     return f'<blockquote>{extract}</blockquote><p><a href="#cite-{number}-{item}">{place}</a></p>'
 
 
-def document_html(bot: QABot, cited: Citation | Passage) -> str:
-    """The whole document of a citation or passage, its words highlighted."""
+def document_html(bot: QABot, cited: Citation | Passage, link: str = "") -> str:
+    """The whole document of a citation or passage, its words highlighted; `link` is what named it."""
     document = bot.document(cited.source)
     start, end = cited.start, cited.end
     details = [document.author, document.publisher, document.date, cited.section, document.source]
     where = as_text(" · ".join(detail for detail in details if detail))
     return (
         f"<h2>{as_text(document.title or document.source)}</h2><p class='where'>{where}</p>"
-        "<div class='scroll' tabindex='0' role='region' aria-label='Cited document'><div class='document'>"
+        "<div class='scroll' tabindex='0' role='region' aria-label='Cited document'>"
+        f"<div class='document' data-citation='{as_text(link)}'>"
         f"{_plain(document.text[:start])}<mark>{_plain(document.text[start:end])}</mark>"
         f"{_plain(document.text[end:])}</div></div>"
     )

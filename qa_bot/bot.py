@@ -81,7 +81,7 @@ class QABot:
         `sources` narrows the search to those documents. Raises InvalidQuestion where the question
         is blank or too long, top_k < 1, or none of `sources` is in the index.
         """
-        asked = understand(_clean(question), history)
+        asked = understand(_clean(question), _clean_history(history))
         passages = self._retriever.retrieve(asked.search, self._top_k(top_k), sources)
         return self._read_byline(asked, sources, passages) or self._reader.read(asked, passages)
 
@@ -94,7 +94,7 @@ class QABot:
         sources: Collection[str] | None = None,
     ) -> tuple[ScoredPassage, ...]:
         """The best-matching passages, best first; arguments and errors are those of `ask`."""
-        asked = understand(_clean(question), history)
+        asked = understand(_clean(question), _clean_history(history))
         return self._retriever.retrieve(asked.search, self._top_k(top_k), sources)
 
     def document(self, source: str) -> Document:
@@ -168,13 +168,28 @@ def _clean(question: str) -> str:
         raise InvalidQuestion(
             f"The question has {len(question):,} characters; {MAX_QUESTION_CHARS:,} are the most. Shorten it."
         )
-    # Cc: control characters; Cs: lone surrogates, which no encoder takes; Cf but for the joiners
-    # that emoji and some scripts need: marks that reorder or hide text.
-    visible = (
-        " " if unicodedata.category(c) in ("Cc", "Cs", "Cf") and c not in "\u200c\u200d" else c
-        for c in question
-    )
-    cleaned = re.sub(r"\s+", " ", "".join(visible)).strip()
+    cleaned = _in_one_line(question)
     if not cleaned.strip("\u200c\u200d "):
         raise InvalidQuestion("The question is blank. Type a question.")
     return cleaned
+
+
+def _clean_history(history: Sequence[Turn]) -> list[Turn]:
+    """The turns as `_clean` would have them, cut where they are too long; blank ones are left out."""
+    turns = (
+        Turn(
+            question=_in_one_line(turn.question[:MAX_QUESTION_CHARS]),
+            answer=_in_one_line(turn.answer[:MAX_QUESTION_CHARS]) if turn.answer else None,
+        )
+        for turn in history
+    )
+    return [turn for turn in turns if turn.question]
+
+
+def _in_one_line(text: str) -> str:
+    # Cc: control characters; Cs: lone surrogates, which no encoder takes; Cf but for the joiners
+    # that emoji and some scripts need: marks that reorder or hide text.
+    visible = (
+        " " if unicodedata.category(c) in ("Cc", "Cs", "Cf") and c not in "\u200c\u200d" else c for c in text
+    )
+    return re.sub(r"\s+", " ", "".join(visible)).strip()

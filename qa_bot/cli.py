@@ -5,17 +5,17 @@ to standard error. Exit codes: 0 done, 1 failed, 2 wrong usage, 3 indexed but fi
 """
 
 import dataclasses
-import json
+import io
 import os
 import socket
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from qa_bot.cli_evaluation import calibrate, evaluate
-from qa_bot.cli_options import index_option, json_option, progress_bar, sources_option
+from qa_bot.cli_options import index_option, json_option, print_json, progress_bar, sources_option
 from qa_bot.errors import QABotError
 
 if TYPE_CHECKING:
@@ -35,6 +35,9 @@ threshold_option = click.option(
 
 def main() -> None:
     """Run the command line; turns every error into one message and an exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that lacks a letter shows "?"
     try:
         cli()
     except QABotError as error:
@@ -42,7 +45,8 @@ def main() -> None:
     except Exception as error:
         if os.environ.get("QA_BOT_DEBUG"):
             raise
-        _fail(f"{type(error).__name__}: {error}. This is a defect; QA_BOT_DEBUG=1 shows where.")
+        what = " ".join(f"{type(error).__name__}: {error}".split())
+        _fail(f"{what}. This is a defect; QA_BOT_DEBUG=1 shows where.")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -59,7 +63,7 @@ def cli() -> None:
     """
 
 
-@cli.command()
+@cli.command(short_help="Build the index; do nothing where nothing changed.")
 @sources_option
 @index_option
 @click.option(
@@ -85,7 +89,7 @@ def index(sources: Path, index: Path, model: str | None, as_json: bool) -> None:
     manifest = report.manifest
     if as_json:
         skipped = [dataclasses.asdict(skip) for skip in manifest.skipped]
-        _print_json(
+        print_json(
             {
                 "unchanged": report.unchanged,
                 "documents": manifest.documents,
@@ -107,7 +111,7 @@ def index(sources: Path, index: Path, model: str | None, as_json: bool) -> None:
         sys.exit(SKIPPED)
 
 
-@cli.command()
+@cli.command(short_help="Answer a question, with its citation.")
 @click.argument("question", required=False)
 @index_option
 @top_k_option
@@ -122,9 +126,11 @@ def ask(question: str | None, index: Path, top_k: int | None, threshold: float |
     if question is None and sys.stdin.isatty():
         _chat(bot)
         return
-    answer = bot.ask(sys.stdin.read() if question is None else question)
+    if question is None:
+        question = sys.stdin.buffer.read().decode(errors="replace")
+    answer = bot.ask(question)
     if as_json:
-        _print_json(dataclasses.asdict(answer))
+        print_json(dataclasses.asdict(answer))
     else:
         _print_answer(answer)
 
@@ -150,7 +156,7 @@ def serve(index: Path, top_k: int | None, threshold: float | None, host: str, po
     app.serve(bot, host, port)
 
 
-@cli.command()
+@cli.command(short_help="Say what is indexed and what changed since.")
 @index_option
 @sources_option
 @click.option("--verify", is_flag=True, help="Check the digest of every file of the index.")
@@ -164,7 +170,7 @@ def status(index: Path, sources: Path, verify: bool, as_json: bool) -> None:
     changed = changed_sources(index, sources)
     faults = verify_index(index) if verify else []
     if as_json:
-        _print_json(
+        print_json(
             {
                 "built_at": manifest.built_at,
                 "model": manifest.model,
@@ -230,7 +236,7 @@ def _chat(bot: "QABot") -> None:
     bot.warm_up()
     click.echo("Ask a question; an empty line ends.", err=True)
     history: list[Turn] = []
-    while question := click.prompt("\n?", default="", show_default=False, prompt_suffix=" ", err=True):
+    while question := _prompt():
         try:
             answer = bot.ask(question, history)
         except QABotError as error:
@@ -238,6 +244,15 @@ def _chat(bot: "QABot") -> None:
             continue
         _print_answer(answer)
         history.append(Turn(question=question, answer=answer.text))
+
+
+def _prompt() -> str:
+    """The next question; empty where the input ends."""
+    try:
+        typed: str = click.prompt("\n?", default="", show_default=False, prompt_suffix=" ", err=True)
+    except click.Abort:
+        return ""
+    return typed
 
 
 def _print_answer(answer: "Answer") -> None:
@@ -269,10 +284,6 @@ def _printable(text: str) -> str:
 
 def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def _print_json(value: Any) -> None:
-    click.echo(json.dumps(value, ensure_ascii=False, indent=2))
 
 
 def _fail(message: str) -> None:

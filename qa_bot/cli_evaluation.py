@@ -1,6 +1,5 @@
 """qa-bot eval | calibrate: how good the answers are, and how sure to be of them."""
 
-import json
 import math
 import random
 import shutil
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from qa_bot.cli_options import index_option, json_option, progress_bar, sources_option
+from qa_bot.cli_options import index_option, json_option, print_json, progress_bar, sources_option
 
 if TYPE_CHECKING:
     from qa_bot.bot import QABot
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 SAMPLE_SEED = 2023
 
 
-@click.command(name="eval")
+@click.command(name="eval", short_help="Ask a set of questions and count what came of it.")
 @click.argument("file", type=click.Path(path_type=Path))
 @index_option
 @sources_option
@@ -77,13 +76,13 @@ def evaluate(
             for path in reports.write(each, report / ("gold" if number else "")):
                 click.echo(f"Wrote {path}", err=True)
     if as_json:
-        click.echo(json.dumps([reports.as_json(each) for each in made], ensure_ascii=False, indent=2))
+        print_json([reports.as_json(each) for each in made])
     else:
         for each in made:
             _print_table(each)
 
 
-@click.command()
+@click.command(short_help="Fit score and threshold to a set of questions.")
 @click.argument("file", type=click.Path(path_type=Path))
 @index_option
 @click.option("--split", help="Fit to the questions of this split alone.")

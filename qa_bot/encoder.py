@@ -55,7 +55,7 @@ class Encoder(Protocol):
 
     @property
     def max_tokens(self) -> int:
-        """Tokens of text that the window holds, special tokens apart."""
+        """Tokens of text that the window holds, special tokens and the model's prompts apart."""
 
     def count_tokens(self, text: str) -> int:
         """Tokens of `text`, special tokens apart."""
@@ -88,7 +88,10 @@ class SentenceTransformerEncoder:
     def max_tokens(self) -> int:
         window: int = self._model.max_seq_length or 512
         special: int = self._model.tokenizer.num_special_tokens_to_add()
-        return window - special
+        prompts = max(
+            (self.count_tokens(prompt) for prompt in self._model.prompts.values() if prompt), default=0
+        )
+        return window - special - prompts
 
     def count_tokens(self, text: str) -> int:
         return len(self._model.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
@@ -141,11 +144,11 @@ def _locate(model: str, download: bool) -> Path:
     spec = importlib.util.find_spec(package) if package else None
     if spec and spec.origin:
         return Path(spec.origin).parent / "model"
-    if Path(model).is_dir():
+    if model and Path(model).is_dir():
         return Path(model)
 
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
     try:
         return Path(snapshot_download(model, local_files_only=not download, ignore_patterns=_NOT_LOADED))
@@ -157,9 +160,9 @@ def _locate(model: str, download: bool) -> Path:
             f"The model {model!r} is no directory and {tried}. "
             f"Check the name and the network, then run: qa-bot index --model {model}"
         ) from None
-    except (HfHubHTTPError, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise ModelError(f"The model {model!r} could not be downloaded: {reason}") from None
+    except Exception as error:  # whatever the hub, its HTTP library or the disk bring up
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise ModelError(f"The model {model!r} could not be downloaded: {reason[0]}") from error
 
 
 def _digest(directory: Path) -> str:

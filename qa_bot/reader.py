@@ -81,8 +81,8 @@ class SentenceReader:
             evidence = self.BIAS + self.COSINE * float(cosine) + self.COVERAGE * self._coverage(asked, text)
             if question.topic:
                 evidence += self.TOPIC * scored.score
-                given = question.topic.answer or ""
-                if asked and given and (text in given or given in text):
+                given, sentence = question.topic.answer or "", " ".join(text.split())
+                if asked and given and (sentence in given or given in sentence):
                     evidence += self.GIVEN
             candidates.append(_Candidate(passage=scored.passage, start=start, end=end, evidence=evidence))
         return candidates

@@ -12,7 +12,7 @@ PROPERTY = settings(
     database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
-SLOW_PROPERTY = settings(PROPERTY, max_examples=20)
+SLOW_PROPERTY = settings(PROPERTY, max_examples=15)
 
 WORDS = (
     "fox",

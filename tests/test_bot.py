@@ -167,7 +167,7 @@ def test_what_cannot_be_asked_is_refused_in_one_sentence_by_ask_and_retrieve(bot
                 asking("museum", top_k=top_k)
         with pytest.raises(InvalidQuestion, match="holds none of the documents"):
             asking("museum", sources=[])
-    with pytest.raises(QABotError, match="no document 'nothing.txt'"):
+    with pytest.raises(QABotError, match=r"holds no document 'nothing\.txt'"):
         bot.document("nothing.txt")
 
 
@@ -177,16 +177,16 @@ def test_a_narrowed_search_finds_only_there(bot: QABot) -> None:
 
 
 def test_many_threads_get_the_answers_that_one_gets(article_bot: QABot) -> None:
-    questions = ["Who issued the white paper?", "What is the World Internet Conference?", "Who won?"] * 4
+    questions = ["Who issued the white paper?", "Who won?"]
     expected = [article_bot.ask(question) for question in questions]
-    together = threading.Barrier(4)
+    together = threading.Barrier(3)
 
     def ask_all(_: int) -> list[Answer]:
         together.wait(timeout=60)
         return [article_bot.ask(question) for question in questions]
 
-    with ThreadPoolExecutor(4) as pool:
-        assert all(answers == expected for answers in pool.map(ask_all, range(4)))
+    with ThreadPoolExecutor(3) as pool:
+        assert all(answers == expected for answers in pool.map(ask_all, range(3)))
 
 
 @pytest.mark.parametrize(

@@ -191,6 +191,9 @@ def test_citation_of_an_earlier_answer_opens_its_words_again_by_click_and_by_key
     visitor.expect_highlight(quote(FIRST_LIGHT))
     visitor.links(1).click()
     visitor.expect_highlight(quote(WHITE_PAPER))
+    visitor.page.locator("#source .scroll").evaluate("box => box.scrollTop = box.scrollHeight")
+    visitor.links(1).click()  # the same again, for the reader has scrolled on
+    visitor.expect_highlight(quote(WHITE_PAPER))
     assert "#" not in visitor.page.url  # a click on a citation leads nowhere else
 
 

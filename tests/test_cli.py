@@ -492,7 +492,7 @@ def test_terminal_obeys_no_escape_sequence_of_a_document_or_of_a_file_name() -> 
     built = run("index", colour=True)
     assert built.code == 3
     commands = [
-        ["ask", "What does the red kettle weigh?"],
+        ["ask", "What does the red kettle weigh?", "--threshold", "0"],
         ["ask", "What does the red kettle weigh?", "--threshold", "1"],
         ["status"],
     ]
@@ -507,7 +507,7 @@ def test_terminal_obeys_no_escape_sequence_of_a_document_or_of_a_file_name() -> 
 @pytest.mark.usefixtures("hostile_index")
 def test_json_has_control_characters_only_as_escapes() -> None:
     run("index")
-    asked = run("ask", "What does the red kettle weigh?", "--json", colour=True)
+    asked = run("ask", "What does the red kettle weigh?", "--json", "--threshold", "0", colour=True)
     assert not CONTROL_CHARACTERS.search(asked.out)
     assert json.loads(asked.out)["citations"][0]["quote"] == HOSTILE
 

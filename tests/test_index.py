@@ -484,7 +484,7 @@ def test_a_damaged_index_is_an_error_that_names_the_command_that_mends_it(
 
 
 @given(name=st.sampled_from(["manifest.json", "CURRENT"]), at=st.integers(0, 10_000), bit=st.integers(0, 7))
-@configured(SLOW_PROPERTY, max_examples=50)
+@configured(SLOW_PROPERTY, max_examples=25)
 def test_one_flipped_bit_of_the_manifest_is_an_error_of_ours_or_none(
     name: str, at: int, bit: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -7,7 +7,7 @@ import pytest
 from conftest import FakeEncoder
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import PROPERTY, PROSE, QUESTION, TEXT, WORDS
+from strategies import PROPERTY, PROSE, QUESTION, TEXT
 
 from qa_bot import Answer, Passage, Question, ScoredPassage, Turn
 from qa_bot.chunking import sentences
@@ -126,7 +126,3 @@ def test_a_score_is_a_probability_whatever_the_evidence(evidence: float) -> None
     assert 0 <= score <= 1
     if 1e-9 < score < 1 - 1e-9:
         assert np.isclose(SentenceReader.CALIBRATION.evidence(score), evidence, atol=1e-5)
-
-
-def test_words_of_the_vocabulary_are_there() -> None:
-    assert all(_read([" ".join(WORDS)], Question(text=word)).score > 0 for word in WORDS)

@@ -177,7 +177,7 @@ def test_only_a_web_address_is_kept_as_one(url: str) -> None:
         "---\n- a list\n---\n",
         "---\njust a string\n---\n",
         "---\na: &x [*x]\n? [b]\n: c\n---\n",
-        f"---\n{'[' * 2000}\n---\n",
+        f"---\n{'[' * 500}\n---\n",
         '---\ntitle: "\x07"\n---\n',
         "---\n---\n",
         "----\ntitle: no\n----\n",
@@ -269,7 +269,11 @@ def test_a_page_too_short_for_an_article_is_taken_whole(tmp_path: Path, page: st
 @PROPERTY
 def test_whatever_a_web_page_holds_its_sections_are_in_order_and_its_text_is_text(text: str) -> None:
     page = f"<!doctype html><html><body><h2>{text}</h2><p>{LONG}{text}</p>{text}</body></html>"
-    document = parse_html("a.html", page.encode())
+    try:
+        document = parse_html("a.html", page.encode())
+    except ValueError as error:
+        assert "\0" in text and str(error) == "binary, not text"
+        return
     document.text.encode()
     borders = [border for s in document.sections for border in (s.start, s.end)]
     assert all(a <= b for a, b in pairwise([0, *borders, len(document.text)]))
