@@ -34,6 +34,9 @@ UNFINISHED = "."  # begins the name of a build until it is whole
 
 # Libraries whose version may change a document's text, its passages or their vectors.
 _LIBRARIES = (
+    "qa-bot",
+    "PyYAML",
+    "lxml",
     "trafilatura",
     "markdown-it-py",
     "sentencex",

@@ -124,9 +124,13 @@ class SentenceTransformerEncoder:
 
     @cached_property
     def _model(self) -> "SentenceTransformer":
+        import torch
         import transformers.utils.logging as transformers_logging
         from sentence_transformers import SentenceTransformer
 
+        # Idle, a second thread gains a third; beside another busy process the two wait for each
+        # other, and a question takes ten times as long.
+        torch.set_num_threads(1)
         transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
         try:
             return SentenceTransformer(str(self._path), device="cpu", local_files_only=True)

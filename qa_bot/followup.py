@@ -18,7 +18,7 @@ _CONTINUES = re.compile(
     r"\W*(and|but|or|so|then|also|what about|how about|what else|who else)\b", re.IGNORECASE
 )
 _REFERS = re.compile(
-    r"\b(it|its|they|them|their|theirs|he|him|his|she|her|hers|this|that|these|those|there)\b", re.IGNORECASE
+    r"\b(it|its|they|them|their|theirs|he|him|his|she|her|hers|this|that|these|those)\b", re.IGNORECASE
 )
 _REFERS_TO_ITS_TOPIC = re.compile(r"\b(it|its|they|them|their|that|those)\b", re.IGNORECASE)
 

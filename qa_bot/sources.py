@@ -8,13 +8,19 @@ to be left out.
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterator
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from qa_bot.errors import SourcesError
 from qa_bot.types import Document, Section
+
+# Control and format characters, line and paragraph separators, and lone surrogates, which stand for
+# the bytes of a name that is not UTF-8.
+_UNPRINTABLE = ("Cc", "Cf", "Cs", "Zl", "Zp")
 
 HEADING_SEPARATOR = " › "
 
@@ -54,7 +60,7 @@ def scan(folder: Path) -> tuple[list[SourceFile], list[Skipped]]:
     skipped: list[Skipped] = []
     for path, error in _walk(folder):
         source = path.relative_to(folder).as_posix()
-        if not source.isprintable():  # also lone surrogates: a name that is not UTF-8
+        if any(unicodedata.category(c) in _UNPRINTABLE for c in source):
             skipped.append(Skipped(source=ascii(source)[1:-1], reason="unprintable file name"))
         elif error:
             skipped.append(Skipped(source=source, reason=f"unreadable: {error.strerror}", passing=True))
@@ -150,12 +156,7 @@ def parse_html(source: str, data: bytes) -> Document:
     blocks: list[str] = []
     headings: list[tuple[int, str, int, int]] = []
     position = 0
-    for element in extracted.body.iter("head", *_BLOCKS):
-        if any(ancestor.tag in _BLOCKS for ancestor in element.iterancestors()):
-            continue  # its words came with the ancestor's
-        words = " ".join(" ".join(element.itertext()).split())
-        if not words:
-            continue
+    for element, words in _html_blocks(extracted.body):
         if element.tag == "head":
             level = int(element.get("rend", "h2")[1:])
             headings.append((level, words, position, position + len(words)))
@@ -173,6 +174,24 @@ def parse_html(source: str, data: bytes) -> Document:
         date=extracted.date,
         url=_web_address(extracted.url),
     )
+
+
+def _html_blocks(body: Any) -> Iterator[tuple[Any, str]]:
+    """(element, words) of each block of an extracted page, in order; bare text is of its parent."""
+
+    def words_of(pieces: Iterable[str]) -> str:
+        return " ".join(" ".join(pieces).split())
+
+    pieces: list[tuple[Any, str]] = [(body, words_of([body.text or ""]))]
+    for child in body:
+        blocks = [
+            element
+            for element in child.iter("head", *_BLOCKS)
+            if not any(ancestor.tag in _BLOCKS for ancestor in element.iterancestors())
+        ]
+        pieces += [(element, words_of(element.itertext())) for element in blocks or [child]]
+        pieces.append((body, words_of([child.tail or ""])))
+    return ((element, words) for element, words in pieces if words)
 
 
 def _all_words(data: bytes) -> str:
