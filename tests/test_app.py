@@ -231,13 +231,7 @@ def test_document_of_markup_is_shown_whole_and_has_no_tag_of_its_own(
     shown = document_html(bot, passage)
 
     markup = Markup(shown)
-    assert markup.tags == [
-        "h2",
-        "p class=where",
-        "div class=scroll tabindex=0 role=region aria-label=Cited document",
-        "div class=document",
-        "mark",
-    ]
+    assert [tag.split()[0] for tag in markup.tags] == ["h2", "p", "div", "div", "mark"]
     assert bot.document(passage.source).text in markup.text
     assert HOSTILE_TITLE in markup.text
     for raw in ("<script", "<img", "<b>", "onerror=", "${", "{{", "{%", "$$", "**", "javascript:", "`"):

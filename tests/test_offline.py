@@ -100,12 +100,17 @@ def env(tmp_path: Path) -> dict[str, str]:
     kept = {
         name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "LD_LIBRARY_PATH") if name in os.environ
     }
-    proxies = dict.fromkeys(
-        ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), "http://192.0.2.1:3128"
-    )
+    proxy = "http://192.0.2.1:3128"
+    proxies = {
+        "HTTP_PROXY": proxy,
+        "http_proxy": proxy,
+        "HTTPS_PROXY": proxy,
+        "ALL_PROXY": "socks5://192.0.2.1:1080",
+    }
     return {
         **kept,
         **proxies,
+        "no_proxy": "intranet.example",
         "HOME": str(tmp_path / "home"),
         "PYTHONPATH": str(tmp_path / "site"),
         "PYTHONUTF8": "1",
