@@ -24,7 +24,7 @@ from qa_bot.index import FORMAT
 
 FIRST_LIGHT = "How many countries took part in First Light 2022?"
 OPERATION = "Which operation was named First Light 2022?"  # in words that the fake model knows, too
-COMMANDS = ("index", "ask", "serve", "status")
+COMMANDS = ("index", "ask", "serve", "status", "eval", "calibrate")
 CONTROL_CHARACTERS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")  # all but the line's end
 
 
