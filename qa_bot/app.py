@@ -12,8 +12,9 @@ from typing import Any
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when gradio is imported
 
-# Gradio asks its own address whether it is up, and httpx would ask that of a proxy.
-os.environ["NO_PROXY"] = ",".join(filter(None, [os.environ.get("NO_PROXY"), "localhost", "127.0.0.1"]))
+# Gradio asks its own address whether it is up, and httpx would ask that of a proxy. Nothing else
+# is asked of anyone.
+os.environ["NO_PROXY"] = os.environ["no_proxy"] = "*"
 
 import gradio as gr
 
@@ -107,6 +108,14 @@ def start(bot: QABot, host: str, port: int) -> gr.Blocks:
     return app
 
 
+class _Blocks(gr.Blocks):
+    """Gradio's page, whose API takes calls with arguments left out."""
+
+    def validate_inputs(self, block_fn: Any, inputs: list[Any]) -> None:
+        """Arguments that were left out are None; Gradio's error would put the others into the log."""
+        inputs.extend([None] * (len(block_fn.inputs) - len(inputs)))
+
+
 def build_app(bot: QABot) -> gr.Blocks:
     """The page and its API, over one open bot."""
 
@@ -154,7 +163,7 @@ def build_app(bot: QABot) -> gr.Blocks:
             # Printed, the exception would put the question into the server's log.
             raise gr.Error(str(error), print_exception=False) from None
 
-    with gr.Blocks(title="Ask your documents", analytics_enabled=False) as app:
+    with _Blocks(title="Ask your documents", analytics_enabled=False) as app:
         manifest = bot.manifest
         gr.Markdown(
             "# Ask your documents\n"
@@ -167,6 +176,7 @@ def build_app(bot: QABot) -> gr.Blocks:
                 chat = gr.Chatbot(
                     elem_id="chat",
                     label="Conversation",
+                    show_label=False,  # it would lie over the first line
                     height="62vh",
                     sanitize_html=True,
                     allow_tags=False,
@@ -250,7 +260,7 @@ def _citation_html(citation: Citation, number: int, item: int) -> str:
 
 def _nearest_html(scored: ScoredPassage, number: int, item: int) -> str:
     text = scored.passage.text
-    extract = as_text(text if len(text) <= 200 else text[:200].rsplit(" ", 1)[0] + " …")
+    extract = as_text(text if len(text) <= 140 else text[:140].rsplit(" ", 1)[0] + " …")
     place = as_text(", ".join(_place(scored.passage)))
     return f'<blockquote>{extract}</blockquote><p><a href="#cite-{number}-{item}">{place}</a></p>'
 

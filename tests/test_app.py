@@ -74,6 +74,7 @@ def test_ask_gives_the_python_answer_to_gradio_client_and_to_plain_http(
     assert "76" in expected["text"]
     assert connect(port).predict(FIRST_LIGHT, api_name="/ask") == expected
     assert post(port, "ask", {"data": [FIRST_LIGHT, None]}) == ("complete", [expected])
+    assert post(port, "ask", {"data": [FIRST_LIGHT]}) == ("complete", [expected])
     assert post(port, "v2/ask", {"question": FIRST_LIGHT}) == ("complete", [expected])
 
 
@@ -147,7 +148,7 @@ def test_history_of_any_characters_and_any_length_is_answered_or_refused_clearly
 
 def test_server_logs_no_question(port: int, capfd: pytest.CaptureFixture[str]) -> None:
     secret = "Is my neighbour called Zebedee?"
-    for arguments in ([secret, None], [secret * 200, None], [FOLLOW_UP, [{"question": secret}]]):
+    for arguments in ([secret, None], [secret], [secret * 200, None], [FOLLOW_UP, [{"question": secret}]]):
         post(port, "ask", {"data": arguments})
     post(port, "v2/ask", {"question": secret, "history": secret})
     logged = capfd.readouterr()

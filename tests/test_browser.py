@@ -217,12 +217,6 @@ def test_citations_open_their_own_words_also_after_more_exchanges_than_are_kept(
     expect(visitor.mark.filter(has_text=quote(WHITE_PAPER))).to_have_count(0)
 
 
-def test_follow_up_is_answered_with_what_came_before(visitor: Visitor) -> None:
-    visitor.ask(FIRST_LIGHT)
-    expect(visitor.ask(FOLLOW_UP)).to_contain_text("Interpol")
-    expect(visitor.mark).to_contain_text("Interpol")
-
-
 def test_abstention_says_so_in_sight_and_its_nearest_passages_open(
     visitor: Visitor, article_bot: QABot
 ) -> None:
@@ -282,7 +276,9 @@ def test_question_is_shown_as_it_was_typed(visitor: Visitor) -> None:
 # Visitors, and documents that are not to be trusted.
 
 
-def test_visitors_do_not_see_each_others_chat(browser: Browser, url: str, visitor: Visitor) -> None:
+def test_follow_up_leans_on_the_chat_of_its_visitor_and_on_no_other(
+    browser: Browser, url: str, visitor: Visitor
+) -> None:
     visitor.ask(FIRST_LIGHT)
     with browser.new_context() as context:
         other = Visitor(context, url)
@@ -292,6 +288,7 @@ def test_visitors_do_not_see_each_others_chat(browser: Browser, url: str, visito
         expect(alone).to_contain_text("The sources don't say")
         expect(alone).not_to_contain_text("Understood as")
         expect(visitor.ask(FOLLOW_UP)).to_contain_text("Interpol")
+        expect(visitor.mark).to_contain_text("Interpol")
         expect(visitor.answers).to_have_count(2)
         other.leave()
 
