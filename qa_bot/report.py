@@ -1,6 +1,7 @@
 """Outcomes of an evaluation as Markdown, JSON and plots."""
 
 import json
+import os
 import platform
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -46,8 +47,6 @@ def make(
 
 def machine() -> str:
     """The processor, cores and Python of this machine, in a line."""
-    import os
-
     name = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
