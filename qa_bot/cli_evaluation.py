@@ -18,6 +18,7 @@ from qa_bot.cli_options import index_option, json_option, print_json, progress_b
 if TYPE_CHECKING:
     from qa_bot.bot import QABot
     from qa_bot.build import Progress
+    from qa_bot.comparison import Change
     from qa_bot.evaluation import Case, EvalSet
     from qa_bot.report import Report
 
@@ -35,8 +36,13 @@ SAMPLE_SEED = 2023
     help="Put the sources among the paragraphs of this SQuAD file.",
 )  # fmt: skip
 @click.option(
-    "--report", type=click.Path(path_type=Path), help="Write report.md, report.json and plots here."
-)
+    "--report", type=click.Path(path_type=Path),
+    help="Write report.md, misses.md, report.json and plots into this folder.",
+)  # fmt: skip
+@click.option(
+    "--against", type=click.Path(path_type=Path),
+    help="Compare with the report in this folder; exit with 1 where a figure fell by more than chance.",
+)  # fmt: skip
 @json_option
 def evaluate(
     file: Path,
@@ -46,6 +52,7 @@ def evaluate(
     limit: int | None,
     distractors: Path | None,
     report: Path | None,
+    against: Path | None,
     as_json: bool,
 ) -> None:
     """Ask every question of FILE and count what came of it.
@@ -55,9 +62,12 @@ def evaluate(
     paragraphs, made for the run: over all of them, and over the right one alone.
     """
     from qa_bot import report as reports
+    from qa_bot.comparison import compare, read_report
     from qa_bot.evaluation import load, run
 
     evalset = load(file, split)
+    parts = ["", "gold"] if evalset.paragraphs else [""]
+    earlier = [read_report(against / part) for part in parts] if against else []
     cases = _sample(evalset.cases, limit)
     command = f"qa-bot {' '.join(sys.argv[1:])}"
     made: list[Report] = []
@@ -72,14 +82,19 @@ def evaluate(
             title = f"{evalset.name}{f', {split}' if split else ''}{among}{f': {what}' if what else ''}"
             made.append(reports.make(title, command, bot.manifest.model, bot.calibration, outcomes))
     if report:
-        for number, each in enumerate(made):
-            for path in reports.write(each, report / ("gold" if number else "")):
+        for part, each in zip(parts, made, strict=True):
+            for path in reports.write(each, report / part):
                 click.echo(f"Wrote {path}", err=True)
     if as_json:
         print_json([reports.as_json(each) for each in made])
     else:
         for each in made:
             _print_table(each)
+    changes = [compare(old, reports.as_json(new)) for old, new in zip(earlier, made, strict=False)]
+    for each, those in zip(made, changes, strict=False):
+        _print_changes(each, those)
+    if any(change.worse for those in changes for change in those):
+        raise SystemExit(1)
 
 
 @click.command(short_help="Fit score and threshold to a set of questions.")
@@ -152,3 +167,14 @@ def _print_table(report: "Report") -> None:
             interval = f"{figure.low:.{digits}f} to {figure.high:.{digits}f}"
             table.add_row(figure.name, f"{figure.value:.{digits}f}", interval, str(figure.count))
     Console().print(table)
+
+
+def _print_changes(report: "Report", changes: "Sequence[Change]") -> None:
+    """What moved since the earlier report, on stderr, the questions of what is worse by name."""
+    question = {outcome.case.id: outcome.case.question for outcome in report.outcomes}
+    click.echo(f"{report.title}, against the earlier report:", err=True)
+    for change in changes:
+        moved = f"{change.before:.3f} -> {change.after:.3f} (95%: {change.low:+.3f} to {change.high:+.3f})"
+        click.echo(f"  {'WORSE ' if change.worse else ''}{change.figure}: {moved}", err=True)
+        for lost in change.lost if change.worse else ():
+            click.echo(f"    lost: {lost} {question[lost]}", err=True)

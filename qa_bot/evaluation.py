@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from qa_bot.bot import QABot
 from qa_bot.byline import asked_field
-from qa_bot.calibration import Calibration
+from qa_bot.calibration import THRESHOLD, Calibration
 from qa_bot.encoder import Encoder, Vectors
 from qa_bot.errors import QABotError
 from qa_bot.metrics import (
@@ -300,9 +300,9 @@ def calibrate(
 ) -> Calibration:
     """Fit score and threshold to what `bot` gets right of `cases`; `bot` must have a threshold of 0.
 
-    The score is Platt's. The threshold is the one with the most right answers less wrong ones, a
-    question that has no answer counting as wrong where it is answered. Raises EvalSetError where
-    the cases are too few, or all right, or all wrong.
+    The score is Platt's, of the best candidate being right, which it never is of a question that has
+    no answer; the threshold is THRESHOLD. Raises EvalSetError where the cases are too few, or
+    all right, or all wrong.
     """
     # The rule for bylines has a score of its own, and no evidence.
     read = [case for case in cases if not asked_field(case.question)]
@@ -316,15 +316,4 @@ def calibrate(
     old = bot.calibration
     evidence = np.array([old.evidence(score) for score in scores])
     slope, bias = platt(evidence, right)
-    fitted = replace(old, slope=slope, bias=bias, cases=len(read), fitted_to=name)
-    fitted_scores = np.array([fitted.score(value) for value in evidence])
-    return replace(fitted, threshold=_best_threshold(fitted_scores, right))
-
-
-def _best_threshold(scores: Floats, right: NDArray[np.bool_]) -> float:
-    """Midway between the last score that is worth answering and the next below it."""
-    order = np.argsort(-scores, kind="stable")
-    gain = np.cumsum(np.where(right[order], 1, -1))
-    last = int(gain.argmax())
-    below = scores[order[last + 1]] if last + 1 < len(scores) else 0.0
-    return round(float(scores[order[last]] + below) / 2, 4)
+    return replace(old, slope=slope, bias=bias, threshold=THRESHOLD, cases=len(read), fitted_to=name)

@@ -10,7 +10,7 @@ from typing import Any
 
 from qa_bot.calibration import Calibration
 from qa_bot.evaluation import Figure, Outcome, arrays, figures
-from qa_bot.metrics import reliability, risk_coverage
+from qa_bot.metrics import f1, reliability, risk_coverage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +76,7 @@ def as_json(report: Report) -> dict[str, Any]:
                 "rank": o.rank,
                 "score": round(o.answer.score, 6),
                 "right": o.right,
+                "f1": round(f1(o.text, o.case.answers), 4),
                 "cites_evidence": o.cites_evidence,
             }
             for o in report.outcomes
@@ -84,7 +85,7 @@ def as_json(report: Report) -> dict[str, Any]:
 
 
 def as_markdown(report: Report, plots: Sequence[str] = ()) -> str:
-    """The report for people: the table over all, then by kind, the plots, every miss."""
+    """The report for people: the table over all, then by kind, the plots."""
     overall = [figure for figure in report.figures if figure.group == "all"]
     groups = list(dict.fromkeys(figure.group for figure in report.figures if figure.group != "all"))
     lines = [
@@ -110,12 +111,11 @@ def as_markdown(report: Report, plots: Sequence[str] = ()) -> str:
         ]
         lines.append("")
     lines += [f"![{Path(plot).stem}]({plot})\n" for plot in plots]
-    lines += _misses(report)
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines).rstrip("\n") + "\n"
 
 
-def _misses(report: Report) -> list[str]:
-    """What went wrong, question by question."""
+def misses(report: Report) -> str:
+    """What went wrong, question by question, as Markdown."""
     wrong = {
         "Answerable, and the words given or withheld do not hold the answer": [
             o for o in report.outcomes if o.case.answers and not o.right
@@ -127,26 +127,42 @@ def _misses(report: Report) -> list[str]:
             o for o in report.outcomes if not o.case.answers and o.answer.score >= report.threshold
         ],
     }
-    lines = ["## Misses", ""]
+    lines = [f"# {report.title}: misses", "", "In brackets the score, and last the best candidate.", ""]
     for what, outcomes in wrong.items():
-        lines += [f"### {what} ({len(outcomes)})", ""]
+        lines += [f"## {what} ({len(outcomes)})", ""]
         for o in outcomes:
             expected = f" → {_cell(o.case.answers[0])}" if o.case.answers else ""
             lines.append(
                 f"- {o.case.id} ({o.answer.score:.2f}) {_cell(o.case.question)}{expected} — {_cell(o.text)}"
             )
         lines.append("")
-    return lines
+    return "\n".join(lines).rstrip("\n") + "\n"
 
 
 def write(report: Report, folder: Path) -> list[Path]:
-    """Write report.md, report.json and, where matplotlib is installed, plots; the files written."""
+    """Write report.md, misses.md, report.json and, where matplotlib is installed, curves.svg."""
     folder.mkdir(parents=True, exist_ok=True)
     plots = _plot(report, folder)
-    markdown, values = folder / "report.md", folder / "report.json"
-    markdown.write_text(as_markdown(report, [plot.name for plot in plots]), encoding="utf-8")
-    values.write_text(json.dumps(as_json(report), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    return [markdown, values, *plots]
+    texts = {
+        folder / "report.md": as_markdown(report, [plot.name for plot in plots]),
+        folder / "misses.md": misses(report),
+        folder / "report.json": _a_line_a_row(as_json(report)),
+    }
+    for path, text in texts.items():
+        path.write_text(text, encoding="utf-8")
+    return [*texts, *plots]
+
+
+def _a_line_a_row(values: dict[str, Any]) -> str:
+    """JSON with a line for each figure and outcome, so that a diff shows what changed."""
+    fields = []
+    for key, value in values.items():
+        text = json.dumps(value, ensure_ascii=False)
+        if isinstance(value, list):
+            rows = ",\n".join(json.dumps(row, ensure_ascii=False) for row in value)
+            text = f"[\n{rows}\n]"
+        fields.append(f"{json.dumps(key)}: {text}")
+    return "{\n" + ",\n".join(fields) + "\n}\n"
 
 
 def _plot(report: Report, folder: Path) -> list[Path]:

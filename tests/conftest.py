@@ -2,6 +2,7 @@
 
 import hashlib
 import ipaddress
+import os
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -73,6 +74,18 @@ def settings(tmp_path: Path) -> Settings:
     settings = Settings(sources=tmp_path / "sources", index=tmp_path / "index", passage_tokens=40)
     settings.sources.mkdir()
     return settings
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """The folder with squad2_dev_half.json.xz, which is not of this repository; for tests marked data."""
+    folder = Path(os.environ.get("QA_BOT_DATA", ""))
+    if not (folder / "squad2_dev_half.json.xz").is_file():
+        missing = "QA_BOT_DATA does not name a folder with squad2_dev_half.json.xz"
+        if os.environ.get("CI"):
+            pytest.fail(missing)
+        pytest.skip(missing)
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -153,11 +153,11 @@ def test_a_report_lists_every_figure_and_miss_and_is_safe_to_read(
     outcomes = run(bot, load(squad).cases)
     report = make("tiny", "qa-bot eval tiny", "fake", bot.calibration, outcomes)
     written = write_report(report, tmp_path / "report")
-    assert [path.name for path in written] == ["report.md", "report.json", "curves.svg"]
+    assert [path.name for path in written] == ["report.md", "misses.md", "report.json", "curves.svg"]
     text = as_markdown(report)
     assert all(figure.name in text for figure in report.figures)
-    assert "Unanswerable, and yet answered" in text
-    assert json.loads(written[1].read_text()) == json.loads(json.dumps(as_json(report)))
+    assert "Unanswerable, and yet answered" in written[1].read_text()
+    assert json.loads(written[2].read_text()) == json.loads(json.dumps(as_json(report)))
     assert [row["id"] for row in as_json(report)["outcomes"]] == ["1", "2", "3"]
 
 
