@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 from qa_bot.chunking import sentences, split
 from qa_bot.config import Settings
 from qa_bot.encoder import Vectors
-from qa_bot.sentence_transformer import SentenceTransformerEncoder
 from qa_bot.evaluation import Case, load
 from qa_bot.metrics import interval
 from qa_bot.report import machine
+from qa_bot.sentence_transformer import SentenceTransformerEncoder
 from qa_bot.sources import read, scan
 from qa_bot.types import Document, Section
 from qa_bot.words import WordIndex, content_words

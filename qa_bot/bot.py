@@ -11,10 +11,11 @@ from qa_bot.byline import BYLINE_SCORE, asked_field, find_byline
 from qa_bot.calibration import Calibration
 from qa_bot.calibration import load as load_calibration
 from qa_bot.config import MAX_QUESTION_CHARS, Settings
-from qa_bot.encoder import Encoder, SentenceTransformerEncoder
+from qa_bot.encoder import Encoder
 from qa_bot.errors import IndexUnusable, InvalidQuestion, QABotError
 from qa_bot.followup import understand
 from qa_bot.index import Index, Manifest, current_build, open_index
+from qa_bot.models import encoder_of_index
 from qa_bot.reader import Reader, SentenceReader, cite
 from qa_bot.retriever import Retriever
 from qa_bot.types import Answer, Document, Question, ScoredPassage, Turn
@@ -55,13 +56,14 @@ class QABot:
             index = settings.index if settings else default_index()
         settings = settings or Settings()
         opened = open_index(Path(index))
-        encoder = encoder or SentenceTransformerEncoder(settings.model or opened.manifest.model)
-        if encoder.digest != opened.manifest.encoder_digest:
+        manifest = opened.manifest
+        encoder = encoder or encoder_of_index(Path(index), manifest)
+        if encoder.digest != manifest.encoder_digest or (settings.model or manifest.model) != manifest.model:
             raise IndexUnusable(
-                f"The index in {str(index)!r} was built with the model {opened.manifest.model!r} "
-                f"({opened.manifest.encoder_digest[:12]}), "
-                f"not with {encoder.name!r} ({encoder.digest[:12]}). "
-                f"Build it again with: qa-bot index --index {index} --model {encoder.name}"
+                f"The index in {str(index)!r} was built with the model {manifest.model!r} "
+                f"({manifest.encoder_digest[:12]}), "
+                f"not with {settings.model or encoder.name!r} ({encoder.digest[:12]}). "
+                f"Build it again with: qa-bot index --index {index} --model {settings.model or encoder.name}"
             )
         calibration = load_calibration(Path(index), SentenceReader.CALIBRATION)
         threshold = calibration.threshold if settings.threshold is None else settings.threshold

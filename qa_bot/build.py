@@ -25,6 +25,7 @@ from qa_bot.config import Settings
 from qa_bot.encoder import Encoder, Vectors
 from qa_bot.errors import IndexBusy, IndexUnusable, SourcesError
 from qa_bot.index import FORMAT, Index, Manifest, open_index, verify
+from qa_bot.models import encoder_for_build
 from qa_bot.sources import Skipped, SourceFile, read, scan
 from qa_bot.types import Document, Passage
 from qa_bot.vectors import VectorIndex
@@ -32,7 +33,8 @@ from qa_bot.words import WordIndex
 
 UNFINISHED = "."  # begins the name of a build until it is whole
 
-# Libraries whose version may change a document's text, its passages or their vectors.
+# Libraries whose version may change a document's text, its passages or their vectors, but for those
+# that only SentenceTransformerEncoder.digest knows of.
 _LIBRARIES = (
     "qa-bot",
     "PyYAML",
@@ -41,9 +43,8 @@ _LIBRARIES = (
     "markdown-it-py",
     "sentencex",
     "semantic-text-splitter",
-    "sentence-transformers",
-    "transformers",
-    "torch",
+    "tokenizers",
+    "onnxruntime",
     "faiss-cpu",
     "bm25s",
     "PyStemmer",
@@ -62,14 +63,18 @@ class BuildReport:
     seconds: float
 
 
-def build_index(settings: Settings, encoder: Encoder, on_progress: Progress | None = None) -> BuildReport:
+def build_index(
+    settings: Settings, encoder: Encoder | None = None, on_progress: Progress | None = None
+) -> BuildReport:
     """Make `settings.index` answer from `settings.sources`, doing nothing where it already does.
 
-    Raises SourcesError where there is nothing to index, IndexBusy where another process is at
-    it, IndexUnusable where the directory cannot be written. Whatever it raises, the build that
-    was there still answers.
+    The encoder is that of `settings.model` unless one is given. Raises ModelError where there is
+    none, SourcesError where there is nothing to index, IndexBusy where another process is at it,
+    IndexUnusable where the directory cannot be written. Whatever it raises, the build that was
+    there still answers.
     """
     began = time.monotonic()
+    encoder = encoder or encoder_for_build(settings.model)
     files, skipped = scan(settings.sources)
     inputs = _inputs(settings, encoder, files, skipped)
     fingerprint = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
@@ -111,7 +116,7 @@ def _inputs(
             "bm25_k1": settings.bm25_k1,
             "bm25_b": settings.bm25_b,
         },
-        "encoder": {"name": encoder.name, "digest": encoder.digest},
+        "encoder": {"name": encoder.name, "digest": encoder.digest, "runtime": encoder.runtime},
         "versions": {library: version(library) for library in _LIBRARIES},
     }
 
@@ -159,6 +164,7 @@ def _build(
     _write_lines(path / "passages.jsonl", (_passage_fields(passage) for passage in passages))
     VectorIndex.of(rows).save(path / "vectors.faiss")
     WordIndex.of([p.embedded for p in passages], settings.bm25_k1, settings.bm25_b).save(path / "bm25")
+    encoder.save(settings.index / "models")
     # The fingerprint is of the files as they were found, before they were read: one that changed
     # in between makes the next build differ.
     manifest = Manifest(
@@ -174,7 +180,11 @@ def _build(
     )
     _write_synced(path / "manifest.json", json.dumps(asdict(manifest), indent=2, ensure_ascii=False))
     _publish(settings.index, name)
-    _prune(settings.index, keep={name, previous.path.name if previous else name})
+    _prune(settings.index / "builds", keep={name, previous.path.name if previous else name})
+    _prune(
+        settings.index / "models",
+        keep={m.encoder_digest for m in (manifest, previous.manifest if previous else manifest)},
+    )
     seconds = time.monotonic() - began
     return BuildReport(unchanged=False, manifest=manifest, embedded=embedded, seconds=seconds)
 
@@ -231,8 +241,8 @@ def _sweep(folder: Path) -> None:
 
 
 def _prune(folder: Path, keep: set[str]) -> None:
-    """Remove builds that no bot can be opening."""
-    for path in (folder / "builds").iterdir():
+    """Remove what is of no build that a bot can be opening."""
+    for path in folder.glob("*"):
         if path.name not in keep:
             shutil.rmtree(path, ignore_errors=True)
 

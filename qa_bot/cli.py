@@ -10,6 +10,7 @@ import logging
 import os
 import socket
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -81,11 +82,11 @@ def index(sources: Path, index: Path, model: str | None, as_json: bool) -> None:
     """
     from qa_bot.build import build_index
     from qa_bot.config import Settings
-    from qa_bot.encoder import DEFAULT_MODEL, SentenceTransformerEncoder
+    from qa_bot.models import encoder_for_build
 
-    settings = Settings(sources=sources, index=index, model=model or DEFAULT_MODEL)
+    settings = Settings(sources=sources, index=index)
     # Naming a model is how a user asks for a download.
-    encoder = SentenceTransformerEncoder(model or DEFAULT_MODEL, download=model is not None)
+    encoder = encoder_for_build(model, download=model is not None, notify=partial(click.echo, err=True))
     with progress_bar() as progress:
         report = build_index(settings, encoder, progress)
     manifest = report.manifest

@@ -132,8 +132,8 @@ def _bot_for(
     from qa_bot.bot import QABot
     from qa_bot.build import build_index
     from qa_bot.config import Settings
-    from qa_bot.encoder import SentenceTransformerEncoder
     from qa_bot.evaluation import RememberingEncoder, load, write_paragraphs
+    from qa_bot.models import encoder_for_build
 
     if not evalset.paragraphs and not distractors:
         yield QABot.open(index, settings=Settings(threshold=0))
@@ -144,7 +144,7 @@ def _bot_for(
         if distractors:
             shutil.copytree(sources, settings.sources, dirs_exist_ok=True)
             write_paragraphs(load(distractors).paragraphs, settings.sources)
-        encoder = RememberingEncoder(SentenceTransformerEncoder())
+        encoder = RememberingEncoder(encoder_for_build())
         build_index(settings, encoder, progress)
         yield QABot.open(settings.index, settings=settings, encoder=encoder)
 

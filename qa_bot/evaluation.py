@@ -168,11 +168,10 @@ def _group_figures(group: str, outcomes: Sequence[Outcome], threshold: float) ->
         yield from of(name, np.array(list(values), dtype=float), lambda v: float(v.mean()))
 
     def of(name: str, values: NDArray[Any], statistic: Callable[[NDArray[Any]], float]) -> Iterator[Figure]:
-        if len(values):
+        value = statistic(values) if len(values) else np.nan
+        if not np.isnan(value):
             low, high = interval(lambda rows: statistic(values[rows]), len(values))
-            value = statistic(values)
-            if not np.isnan(value):
-                yield Figure(group=group, name=name, value=value, low=low, high=high, count=len(values))
+            yield Figure(group=group, name=name, value=value, low=low, high=high, count=len(values))
 
     for k in (1, 3, 5, 10):
         yield from mean(f"retrieval R@{k}", (o.rank is not None and o.rank <= k for o in answerable))
@@ -286,6 +285,7 @@ class RememberingEncoder:
         self._encoder = encoder
         self._vectors: dict[str, Vectors] = {}
         self.name, self.digest, self.max_tokens = encoder.name, encoder.digest, encoder.max_tokens
+        self.runtime, self.save = encoder.runtime, encoder.save
         self.count_tokens, self.encode_query = encoder.count_tokens, encoder.encode_query
 
     def encode_documents(self, texts: Sequence[str], on_done: Callable[[int], None] | None = None) -> Vectors:

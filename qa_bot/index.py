@@ -3,8 +3,8 @@
 index/CURRENT               the name of the build that answers, replaced in one step
 index/builds/<name>/        manifest.json (written last), documents.jsonl, passages.jsonl,
                             vectors.faiss, bm25/
+index/models/<digest>/      the exported model of the builds, by its content
 index/build.lock            held by the process that builds
-
 """
 
 import hashlib
@@ -15,13 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from qa_bot.encoder import digest_of
 from qa_bot.errors import IndexUnusable
 from qa_bot.sources import Skipped, scan
 from qa_bot.types import Document, Passage, Section
 from qa_bot.vectors import VectorIndex
 from qa_bot.words import WordIndex
 
-FORMAT = 1
+FORMAT = 2
 
 # What reading files raises that are not the ones that a build wrote.
 _NOT_AS_WRITTEN = (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError)
@@ -49,6 +50,11 @@ class Manifest:
     @property
     def encoder_digest(self) -> str:
         return str(self.inputs["encoder"]["digest"])
+
+    @property
+    def runtime(self) -> str:
+        """The library that runs the encoder."""
+        return str(self.inputs["encoder"]["runtime"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +115,11 @@ def current_build(folder: Path) -> str:
         raise _damaged(folder, str(error)) from error
 
 
+def model_folder(folder: Path, manifest: Manifest) -> Path | None:
+    """Where the exported model of a build is kept; None where its library keeps it."""
+    return folder / "models" / manifest.encoder_digest if manifest.runtime == "onnxruntime" else None
+
+
 def verify(folder: Path) -> list[str]:
     """What is wrong with the files of the current build, by their digests; empty if nothing is."""
     path = _current(folder)
@@ -122,6 +133,9 @@ def verify(folder: Path) -> list[str]:
             continue
         if hashlib.sha256(content).hexdigest() != expected["sha256"]:
             faults.append(f"{name}: not the bytes that were written")
+    model = model_folder(folder, manifest)
+    if model and digest_of(model) != manifest.encoder_digest:
+        faults.append(f"models/{model.name}: not the model that was written")
     return faults
 
 
@@ -172,7 +186,9 @@ def _read_manifest(path: Path) -> Manifest:
         )
     skipped = tuple(Skipped(**skip) for skip in fields.pop("skipped"))
     manifest = Manifest(**fields, skipped=skipped)
-    whole = manifest.model and manifest.encoder_digest and manifest.inputs["sources"].keys()
+    whole = (
+        manifest.model and manifest.encoder_digest and manifest.runtime and manifest.inputs["sources"].keys()
+    )
     if not whole or not all(isinstance(f["bytes"], int) and f["sha256"] for f in manifest.files.values()):
         raise ValueError("the manifest is not whole")
     return manifest

@@ -12,10 +12,13 @@ import numpy as np
 import pytest
 
 from qa_bot import QABot, Settings, build_index
-from qa_bot.encoder import SentenceTransformerEncoder, Vectors
+from qa_bot.encoder import OnnxEncoder, Vectors
+from qa_bot.models import encoder_for_build
+from qa_bot.sentence_transformer import SentenceTransformerEncoder
 
 ROOT = Path(__file__).parent.parent
 ARTICLE = "china-cyberspace-governance.md"
+PROMPTS = {"query": "query: ", "document": "passage: "}  # of the tiny model
 
 
 def _refuse_other_machines(event: str, arguments: tuple[object, ...]) -> None:
@@ -33,10 +36,17 @@ def _refuse_other_machines(event: str, arguments: tuple[object, ...]) -> None:
 sys.addaudithook(_refuse_other_machines)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _cache_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Models are exported afresh, once, for all tests and for the processes that they start."""
+    os.environ["QA_BOT_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
 class FakeEncoder:
     """A hashed bag of words: texts that share words are near, and nothing is random."""
 
     name = "fake"
+    runtime = "fake"
     max_tokens = 256
     dimension = 256
 
@@ -55,6 +65,9 @@ class FakeEncoder:
         if on_done:
             on_done(len(texts))
         return np.stack([self._vector(text) for text in texts])
+
+    def save(self, models: Path) -> None:
+        pass
 
     def _vector(self, text: str) -> Vectors:
         vector = np.zeros(self.dimension, dtype=np.float32)
@@ -89,13 +102,50 @@ def data() -> Path:
 
 
 @pytest.fixture(scope="session")
-def real_encoder() -> SentenceTransformerEncoder:
-    """The packaged all-MiniLM-L6-v2; loaded once."""
+def real_encoder() -> OnnxEncoder:
+    """The packaged all-MiniLM-L6-v2, as a user gets it: exported once."""
+    encoder = encoder_for_build()
+    assert isinstance(encoder, OnnxEncoder)
+    return encoder
+
+
+@pytest.fixture(scope="session")
+def reference_encoder() -> SentenceTransformerEncoder:
+    """The same by sentence-transformers; loaded once."""
     return SentenceTransformerEncoder()
 
 
 @pytest.fixture(scope="session")
-def article_index(tmp_path_factory: pytest.TempPathFactory, real_encoder: SentenceTransformerEncoder) -> Path:
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sentence-transformers model of 1 layer, 32 wide, with prompts; its weights are seeded noise."""
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
+    from transformers import BertConfig, BertModel, BertTokenizerFast
+
+    folder = tmp_path_factory.mktemp("tiny")
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    words = [*special, "query", "passage", ":", "the", "lamp", "river", "is", "green", "long"]
+    (folder / "vocab.txt").write_text("\n".join(words))
+    torch.manual_seed(1)
+    config = BertConfig(
+        vocab_size=len(words),
+        hidden_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=64,
+    )
+    BertModel(config).save_pretrained(folder / "bert")
+    BertTokenizerFast(vocab=str(folder / "vocab.txt"), model_max_length=64).save_pretrained(folder / "bert")
+    transformer = Transformer(str(folder / "bert"), max_seq_length=32)
+    model = SentenceTransformer(modules=[transformer, Pooling(32)], prompts=PROMPTS, device="cpu")
+    model.save(str(folder / "model"))
+    return folder / "model"
+
+
+@pytest.fixture(scope="session")
+def article_index(tmp_path_factory: pytest.TempPathFactory, real_encoder: OnnxEncoder) -> Path:
     """An index of the repository's own sources, made with the real model."""
     index = tmp_path_factory.mktemp("article") / "index"
     build_index(Settings(sources=ROOT / "sources", index=index), real_encoder)
@@ -103,6 +153,6 @@ def article_index(tmp_path_factory: pytest.TempPathFactory, real_encoder: Senten
 
 
 @pytest.fixture(scope="session")
-def article_bot(article_index: Path, real_encoder: SentenceTransformerEncoder) -> QABot:
+def article_bot(article_index: Path, real_encoder: OnnxEncoder) -> QABot:
     """The bot that a user gets, on the repository's own sources."""
     return QABot.open(article_index, encoder=real_encoder)

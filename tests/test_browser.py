@@ -20,7 +20,7 @@ from playwright.sync_api import (
 from serving import GRADIO_WARNING, serving
 
 from qa_bot import QABot, Settings, app, build_index
-from qa_bot.encoder import SentenceTransformerEncoder
+from qa_bot.encoder import OnnxEncoder
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings(GRADIO_WARNING)]
 
@@ -315,7 +315,7 @@ HOSTILE = (
 
 
 @pytest.fixture
-def hostile_bot(tmp_path: Path, real_encoder: SentenceTransformerEncoder) -> QABot:
+def hostile_bot(tmp_path: Path, real_encoder: OnnxEncoder) -> QABot:
     """A bot over one document that is full of markup."""
     (tmp_path / "sources").mkdir()
     front_matter = (

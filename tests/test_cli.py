@@ -19,8 +19,9 @@ from click.testing import CliRunner
 from conftest import ARTICLE, ROOT, FakeEncoder
 
 from qa_bot import QABot, Settings, build_index, cli
-from qa_bot.encoder import DEFAULT_MODEL, SentenceTransformerEncoder
-from qa_bot.index import FORMAT
+from qa_bot.encoder import OnnxEncoder
+from qa_bot.index import FORMAT, Manifest
+from qa_bot.sentence_transformer import DEFAULT_MODEL
 
 FIRST_LIGHT = "How many countries took part in First Light 2022?"
 OPERATION = "Which operation was named First Light 2022?"  # in words that the fake model knows, too
@@ -31,16 +32,20 @@ CONTROL_CHARACTERS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")  # all but the
 class FakeModel(FakeEncoder):
     """The fake encoder in the place of the real one: it, too, goes by the name of a model."""
 
-    def __init__(self, model: str = DEFAULT_MODEL, *, download: bool = False) -> None:
-        super().__init__(digest=f"digest of the files of {model}")
-        self.name = model
+    def __init__(self, model: str | None = None, **_: object) -> None:
+        super().__init__(digest=f"digest of the files of {model or DEFAULT_MODEL}")
+        self.name = model or DEFAULT_MODEL
+
+    @classmethod
+    def of_index(cls, _: Path, manifest: Manifest) -> "FakeModel":
+        return cls(manifest.model)
 
 
 def main_with_the_fake_model() -> None:
     """What `run_process` runs: the console script's function, in a second instead of ten."""
     with (
-        patch("qa_bot.encoder.SentenceTransformerEncoder", FakeModel),
-        patch("qa_bot.bot.SentenceTransformerEncoder", FakeModel),
+        patch("qa_bot.models.encoder_for_build", FakeModel),
+        patch("qa_bot.bot.encoder_of_index", FakeModel.of_index),
     ):
         cli.main()
 
@@ -73,7 +78,7 @@ def fake_process(*args: str) -> list[str]:
 
 
 def process_env(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    env = {name: value for name, value in os.environ.items() if not name.startswith("QA_BOT_")}
+    env = {n: v for n, v in os.environ.items() if not n.startswith("QA_BOT_") or n == "QA_BOT_CACHE"}
     return env | {"PYTHONPATH": str(ROOT / "tests")} | dict(extra or {})
 
 
@@ -141,7 +146,7 @@ def test_console_script_indexes_the_shipped_sources_and_says_so_in_one_line(real
 
 
 def test_json_of_the_console_script_is_the_answer_of_the_python_api(
-    real: tuple[Path, Run], real_encoder: SentenceTransformerEncoder
+    real: tuple[Path, Run], real_encoder: OnnxEncoder
 ) -> None:
     folder, _ = real
     asked = console_script("ask", FIRST_LIGHT, "--json", cwd=folder)

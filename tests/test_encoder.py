@@ -11,41 +11,12 @@ from threading import Thread
 
 import numpy as np
 import pytest
+from conftest import PROMPTS
 
 from qa_bot import ModelError
-from qa_bot.encoder import SentenceTransformerEncoder
+from qa_bot.sentence_transformer import SentenceTransformerEncoder
 
-PROMPTS = {"query": "query: ", "document": "passage: "}
 REVISION = hashlib.sha1(b"tiny").hexdigest()
-
-
-@pytest.fixture(scope="module")
-def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A sentence-transformers model of 1 layer, 32 wide, with prompts; its weights are seeded noise."""
-    import torch
-    from sentence_transformers import SentenceTransformer
-    from sentence_transformers.models import Pooling, Transformer
-    from transformers import BertConfig, BertModel, BertTokenizerFast
-
-    folder = tmp_path_factory.mktemp("tiny")
-    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    words = [*special, "query", "passage", ":", "the", "lamp", "river", "is", "green", "long"]
-    (folder / "vocab.txt").write_text("\n".join(words))
-    torch.manual_seed(1)
-    config = BertConfig(
-        vocab_size=len(words),
-        hidden_size=32,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=64,
-        max_position_embeddings=64,
-    )
-    BertModel(config).save_pretrained(folder / "bert")
-    BertTokenizerFast(vocab=str(folder / "vocab.txt"), model_max_length=64).save_pretrained(folder / "bert")
-    transformer = Transformer(str(folder / "bert"), max_seq_length=32)
-    model = SentenceTransformer(modules=[transformer, Pooling(32)], prompts=PROMPTS, device="cpu")
-    model.save(str(folder / "model"))
-    return folder / "model"
 
 
 def test_the_packaged_model_gives_unit_vectors_that_know_what_is_alike(
@@ -139,7 +110,7 @@ def hub(tiny_model: Path) -> Iterator[str]:
 def encode_from_hub(endpoint: str, cache: Path, *, download: bool) -> subprocess.CompletedProcess[str]:
     """What a process of its own makes of the hub's model: the hub is found by variables read at import."""
     code = (
-        "from qa_bot.encoder import SentenceTransformerEncoder as E\n"
+        "from qa_bot.sentence_transformer import SentenceTransformerEncoder as E\n"
         f"print(E('lab/tiny', download={download}).encode_query('the lamp').tolist())"
     )
     environment = {
@@ -184,7 +155,7 @@ def test_a_name_that_is_nothing_is_one_sentence(tmp_path: Path, monkeypatch: pyt
 
 def test_naming_an_encoder_loads_no_torch() -> None:
     code = (
-        "import sys; from qa_bot.encoder import SentenceTransformerEncoder as E; E().digest\n"
+        "import sys; from qa_bot.sentence_transformer import SentenceTransformerEncoder as E; E().digest\n"
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

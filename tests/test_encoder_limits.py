@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from qa_bot import ModelError
-from qa_bot.encoder import SentenceTransformerEncoder
+from qa_bot.sentence_transformer import SentenceTransformerEncoder
 
 
 @pytest.fixture(scope="module")

@@ -164,7 +164,7 @@ def test_a_report_lists_every_figure_and_miss_and_is_safe_to_read(
 def test_calibration_is_kept_with_the_index_and_changes_what_is_withheld(
     settings: Settings, encoder: FakeEncoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("qa_bot.bot.SentenceTransformerEncoder", lambda name: encoder)
+    monkeypatch.setattr("qa_bot.bot.encoder_of_index", lambda index, manifest: encoder)
     for number in range(15):
         (settings.sources / f"{number}.txt").write_text(f"The lamp of house {number} is colour{number}.")
     build_index(settings, encoder)

@@ -9,7 +9,7 @@ import pytest
 
 import qa_bot
 from qa_bot import Answer, IndexUnusable, InvalidQuestion, QABot, Settings, Turn, answer, build_index
-from qa_bot.encoder import SentenceTransformerEncoder
+from qa_bot.encoder import OnnxEncoder
 
 ANSWERS = {
     "How many countries took part in First Light 2022?": "76 countries",
@@ -110,7 +110,7 @@ def test_a_search_can_be_narrowed_to_some_documents(article_bot: QABot) -> None:
 
 
 def test_answer_opens_the_index_that_the_environment_names_and_again_after_a_rebuild(
-    tmp_path: Path, real_encoder: SentenceTransformerEncoder, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, real_encoder: OnnxEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = Settings(sources=tmp_path / "sources", index=tmp_path / "index", model=real_encoder.name)
     settings.sources.mkdir()

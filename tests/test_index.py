@@ -24,7 +24,7 @@ from strategies import PROPERTY, PROSE, SLOW_PROPERTY, WORDS, snapshot, write
 
 import qa_bot.build
 from qa_bot import IndexBusy, IndexUnusable, QABot, QABotError, Settings, SourcesError, build_index
-from qa_bot.encoder import SentenceTransformerEncoder
+from qa_bot.encoder import OnnxEncoder
 from qa_bot.index import changed_sources, open_index, read_manifest, verify
 from qa_bot.sources import Skipped
 from qa_bot.vectors import VectorIndex
@@ -146,7 +146,7 @@ def test_an_index_after_any_edits_has_the_bytes_of_one_built_from_nothing(
 
 
 def test_a_vector_of_the_real_model_depends_on_no_order_and_no_company(
-    settings: Settings, real_encoder: SentenceTransformerEncoder
+    settings: Settings, real_encoder: OnnxEncoder
 ) -> None:
     def rows_of(index: Path) -> dict[str, bytes]:
         built = open_index(index)
@@ -448,7 +448,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "manifest with a field more": (lambda i: _edit_manifest(i, lambda m: m.update(x=1)), "is damaged"),
     "manifest of another format": (
         lambda index: _edit_manifest(index, lambda m: m.update(format=99)),
-        "has format 99, but this qa-bot reads format 1",
+        "has format 99, but this qa-bot reads format 2",
     ),
     "manifest without files": (lambda i: _edit_manifest(i, lambda m: m.update(files=[])), "is damaged"),
     "manifest without encoder": (lambda i: _edit_manifest(i, lambda m: m.update(inputs={})), "is damaged"),

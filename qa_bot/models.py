@@ -1,0 +1,90 @@
+"""A model's name -> the encoder that runs it: its export where it has one, else the model itself."""
+
+import hashlib
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+from platformdirs import user_cache_path
+
+from qa_bot.encoder import Encoder, OnnxEncoder
+from qa_bot.export import RECIPE
+from qa_bot.index import Manifest, model_folder
+from qa_bot.sentence_transformer import DEFAULT_MODEL, SentenceTransformerEncoder
+
+_EXPORTED_BY = ("sentence-transformers", "transformers", "torch", "onnx", "onnxscript", "onnxruntime")
+_REASON = "not-exportable.txt"
+
+Notify = Callable[[str], None]
+
+
+def encoder_for_build(
+    model: str | None = None, *, download: bool = False, notify: Notify = lambda line: None
+) -> Encoder:
+    """The encoder of a sentence-transformers model, for building an index.
+
+    That is its export, made the first time and kept in the user's cache (QA_BOT_CACHE names another
+    directory), or, where the model cannot be exported, the model itself, run by torch; `notify` is
+    told which. Raises ModelError where there is no such model.
+    """
+    reference = SentenceTransformerEncoder(model or DEFAULT_MODEL, download=download)
+    folder = _cache() / _fingerprint(reference)
+    if not folder.is_dir():
+        notify(f"Preparing the model {reference.name} (once) ...")
+        _export(reference, folder)
+    reason = folder / _REASON
+    if reason.is_file():
+        notify(
+            f"{reference.name} cannot be exported ({reason.read_text(encoding='utf-8').strip()}), "
+            "so it runs on torch: questions start in seconds."
+        )
+        return reference
+    return OnnxEncoder(reference.name, folder)
+
+
+def encoder_of_index(index: Path, manifest: Manifest) -> Encoder:
+    """The encoder that an index was built with; raises ModelError."""
+    folder = model_folder(index, manifest)
+    if folder is None:
+        return SentenceTransformerEncoder(manifest.model)
+    return OnnxEncoder(manifest.model, folder, manifest.encoder_digest)
+
+
+def _export(reference: SentenceTransformerEncoder, folder: Path) -> None:
+    """Fill `folder` with the export, or with the reason why there is none, whole or not at all."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".") as scratch:
+        made = Path(scratch, "made")
+        made.mkdir()
+        done = subprocess.run(  # noqa: S603
+            [sys.executable, "-m", "qa_bot.export", str(reference.path), str(made)],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+        if done.returncode:
+            for file in made.iterdir():
+                file.unlink()
+            lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+            (made / _REASON).write_text(lines[-1] + "\n", encoding="utf-8")
+        try:
+            made.rename(folder)
+        except OSError:  # another process was first
+            if not folder.is_dir():
+                raise
+
+
+def _fingerprint(reference: SentenceTransformerEncoder) -> str:
+    """What decides the bytes of an export: the model's files, how it is made, and by what."""
+    inputs = [reference.files_digest, str(RECIPE), *(version(library) for library in _EXPORTED_BY)]
+    return hashlib.sha256(" ".join(inputs).encode()).hexdigest()
+
+
+def _cache() -> Path:
+    named = os.environ.get("QA_BOT_CACHE")
+    return (Path(named) if named else user_cache_path("qa-bot", appauthor=False)) / "models"
