@@ -137,7 +137,9 @@ def cut(lab: Lab, corpus: Corpus, tokens: int, k1: float, b: float, *, by_senten
         dense = np.maximum.reduceat(each, starts, axis=1)
     else:
         dense = questions @ lab.documents(texts).T
-    words = WordIndex.of(texts, k1, b)
+    with tempfile.TemporaryDirectory() as folder:
+        WordIndex.build(Path(folder, "words"), texts, k1, b)
+        words = WordIndex.load(Path(folder, "words"))
     share = np.stack([words.scores(question) for question in corpus.questions])
     best = np.array([words.idf(content_words(question)).sum() for question in corpus.questions])
     gold = np.array(

@@ -14,7 +14,8 @@ from qa_bot.config import MAX_QUESTION_CHARS, Settings
 from qa_bot.encoder import Encoder
 from qa_bot.errors import IndexUnusable, InvalidQuestion, QABotError
 from qa_bot.followup import understand
-from qa_bot.index import Index, Manifest, current_build, open_index
+from qa_bot.index import Index, open_index
+from qa_bot.manifest import Manifest, current_build
 from qa_bot.models import encoder_of_index
 from qa_bot.reader import Reader, SentenceReader, cite
 from qa_bot.retriever import Retriever
@@ -119,14 +120,17 @@ class QABot:
     ) -> Answer | None:
         """The answer to a question about the one document that has a byline, else None."""
         field = asked_field(question.understood)
-        bylined = [
-            document
-            for document in self._index.documents.values()
-            if field and getattr(document, field) and (sources is None or document.source in sources)
-        ]
-        if not field or len(bylined) != 1:
+        if not field:
             return None
-        found = find_byline(field, bylined[0], self._index.passages)
+        documents = self._index.documents
+        # Two are enough to know that it is not one.
+        bylined = documents.with_byline(field, 2) if sources is None else sorted(sources)
+        bylined = [s for s in bylined if s in documents and getattr(documents[s], field)]
+        if len(bylined) != 1:
+            return None
+        rows = documents.rows_of(bylined[0])
+        passages = self._index.passages[rows.start : rows.stop]
+        found = find_byline(field, documents[bylined[0]], passages)
         if not found:
             return None
         passage, start, end = found

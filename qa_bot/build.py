@@ -9,29 +9,35 @@ import json
 import os
 import secrets
 import shutil
+import sqlite3
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from filelock import FileLock, Timeout
 
+from qa_bot import contents
 from qa_bot.chunking import split
 from qa_bot.config import Settings
-from qa_bot.encoder import Encoder, Vectors
+from qa_bot.encoder import Encoder
 from qa_bot.errors import IndexBusy, IndexUnusable, SourcesError
-from qa_bot.index import FORMAT, Index, Manifest, open_index, verify
+from qa_bot.files import file_digest, sync, write_synced
+from qa_bot.index import Index, open_index
+from qa_bot.manifest import FORMAT, Manifest, verify
 from qa_bot.models import encoder_for_build
 from qa_bot.sources import Skipped, SourceFile, read, scan
 from qa_bot.types import Document, Passage
-from qa_bot.vectors import VectorIndex
+from qa_bot.vectors import VectorIndex, create_rows
 from qa_bot.words import WordIndex
 
 UNFINISHED = "."  # begins the name of a build until it is whole
+
+_BLOCK = 4096  # passages embedded at a time
 
 # Libraries whose version may change a document's text, its passages or their vectors, but for those
 # that only SentenceTransformerEncoder.digest knows of.
@@ -46,7 +52,6 @@ _LIBRARIES = (
     "tokenizers",
     "onnxruntime",
     "faiss-cpu",
-    "bm25s",
     "PyStemmer",
 )
 
@@ -89,17 +94,22 @@ def build_index(
             if manifest and lasting and manifest.fingerprint == fingerprint:
                 seconds = time.monotonic() - began
                 return BuildReport(unchanged=True, manifest=manifest, embedded=0, seconds=seconds)
-            return _build(
-                settings, encoder, files, skipped, inputs, fingerprint, previous, began, on_progress
-            )
+            try:
+                return _build(
+                    settings, encoder, files, skipped, inputs, fingerprint, previous, began, on_progress
+                )
+            except Exception:
+                _sweep(settings.index)
+                raise
     except Timeout:
         raise IndexBusy(
             f"Another process is building the index in {str(settings.index)!r}. "
             "Wait for it to end, then run: qa-bot index"
         ) from None
-    except OSError as error:
+    except (OSError, sqlite3.Error) as error:
+        why = error.strerror if isinstance(error, OSError) else error
         raise IndexUnusable(
-            f"The index in {str(settings.index)!r} cannot be written: {error.strerror}. "
+            f"The index in {str(settings.index)!r} cannot be written: {why}. "
             "Make room or mend its permissions, then run: qa-bot index"
         ) from error
 
@@ -133,37 +143,23 @@ def _build(
     on_progress: Progress | None,
 ) -> BuildReport:
     progress = on_progress or (lambda what, done, total: None)
-    documents: list[Document] = []
-    for done, file in enumerate(files, start=1):
-        match read(file):
-            case Document() as document:
-                documents.append(document)
-                inputs["sources"][document.source] = document.sha256
-            case Skipped() as skip:
-                skipped.append(skip)
-        progress("Reading", done, len(files))
-
-    passages: list[Passage] = []
-    if documents:  # else the model need not be loaded to say so
-        budget = min(settings.passage_tokens, encoder.max_tokens)
-        for done, document in enumerate(documents, start=1):
-            passages += split(document, encoder.count_tokens, budget)
-            progress("Splitting", done, len(documents))
+    name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
+    path = settings.index / "builds" / f"{UNFINISHED}{name}"
+    path.mkdir(parents=True)
+    read = _read(files, skipped, inputs, settings, encoder, progress)
+    documents, passages = contents.write(path / "contents.db", read)
     if not passages:
         named = "".join(f"\n  {skip.source}: {skip.reason}" for skip in skipped)
         raise SourcesError(
             f"There is nothing to index in {str(settings.sources)!r}. "
             f"Put .txt, .md or .html files there, then run: qa-bot index{named}"
         )
-
-    rows, embedded = _vectors(passages, encoder, _known(previous, inputs), progress)
-    name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
-    path = settings.index / "builds" / f"{UNFINISHED}{name}"
-    path.mkdir(parents=True)
-    _write_lines(path / "documents.jsonl", (asdict(document) for document in documents))
-    _write_lines(path / "passages.jsonl", (_passage_fields(passage) for passage in passages))
-    VectorIndex.of(rows).save(path / "vectors.faiss")
-    WordIndex.of([p.embedded for p in passages], settings.bm25_k1, settings.bm25_b).save(path / "bm25")
+    with closing(contents.Contents(path / "contents.db")) as written:
+        reusable = previous if previous and _same_vectors(previous.manifest.inputs, inputs) else None
+        embedded = _write_vectors(path / "vectors", written.passages, encoder, reusable, progress)
+        search = VectorIndex.build(path / "vectors")
+        texts = (passage.embedded for passage in written.passages)
+        WordIndex.build(path / "words", texts, settings.bm25_k1, settings.bm25_b)
     encoder.save(settings.index / "models")
     # The fingerprint is of the files as they were found, before they were read: one that changed
     # in between makes the next build differ.
@@ -172,13 +168,14 @@ def _build(
         built_at=datetime.now(UTC).isoformat(timespec="seconds"),
         fingerprint=fingerprint,
         inputs=inputs,
-        dimension=rows.shape[1],
-        documents=len(documents),
-        passages=len(passages),
+        dimension=encoder.dimension,
+        search=search,
+        documents=documents,
+        passages=passages,
         skipped=tuple(skipped),
         files=_seal(path),
     )
-    _write_synced(path / "manifest.json", json.dumps(asdict(manifest), indent=2, ensure_ascii=False))
+    write_synced(path / "manifest.json", json.dumps(asdict(manifest), indent=2, ensure_ascii=False))
     _publish(settings.index, name)
     _prune(settings.index / "builds", keep={name, previous.path.name if previous else name})
     _prune(
@@ -189,29 +186,74 @@ def _build(
     return BuildReport(unchanged=False, manifest=manifest, embedded=embedded, seconds=seconds)
 
 
-def _known(previous: Index | None, inputs: dict[str, Any]) -> dict[str, Vectors]:
-    """The vectors of the previous build by the string that was embedded, if they may be used."""
-    if previous is None or any(previous.manifest.inputs[k] != inputs[k] for k in ("encoder", "versions")):
-        return {}
-    rows = previous.vectors.rows
-    return {passage.embedded: rows[i] for i, passage in enumerate(previous.passages)}
+def _read(
+    files: Sequence[SourceFile],
+    skipped: list[Skipped],
+    inputs: dict[str, Any],
+    settings: Settings,
+    encoder: Encoder,
+    progress: Progress,
+) -> Iterator[tuple[Document, Sequence[Passage]]]:
+    """Documents with their passages; what cannot be read goes to `skipped`, digests to `inputs`."""
+    for done, file in enumerate(files, start=1):
+        match read(file):
+            case Document() as document:
+                inputs["sources"][document.source] = document.sha256
+                # Asked here: the model need not be loaded to find that there is no document.
+                budget = min(settings.passage_tokens, encoder.max_tokens)
+                yield document, split(document, encoder.count_tokens, budget)
+            case Skipped() as skip:
+                skipped.append(skip)
+        progress("Reading", done, len(files))
 
 
-def _vectors(
-    passages: Sequence[Passage], encoder: Encoder, known: dict[str, Vectors], progress: Progress
-) -> tuple[Vectors, int]:
-    """A row a passage, and how many of them had to be embedded."""
-    new = list(dict.fromkeys(p.embedded for p in passages if p.embedded not in known))
-    if new:
-        done = 0
+def _same_vectors(before: dict[str, Any], now: dict[str, Any]) -> bool:
+    return all(before[key] == now[key] for key in ("encoder", "versions"))
 
-        def advance(count: int) -> None:
-            nonlocal done
-            done += count
-            progress("Embedding", done, len(new))
 
-        known = known | dict(zip(new, encoder.encode_documents(new, advance), strict=True))
-    return np.stack([known[passage.embedded] for passage in passages]), len(new)
+def _write_vectors(
+    folder: Path,
+    passages: Sequence[Passage],
+    encoder: Encoder,
+    previous: Index | None,
+    progress: Progress,
+) -> int:
+    """Write a row a passage, block by block; how many had to be embedded, the others being known."""
+    rows = create_rows(folder, len(passages), encoder.dimension)
+    # Rows by a digest of what was embedded: of the previous build, and of this one so far.
+    known = {_key(p): row for row, p in enumerate(previous.passages)} if previous else {}
+    seen: dict[bytes, int] = {}
+    embedded = done = 0
+
+    def advance(count: int) -> None:
+        nonlocal done
+        done += count
+        progress("Embedding", done, len(passages))
+
+    for start in range(0, len(passages), _BLOCK):
+        fresh: dict[int, str] = {}
+        again: dict[int, int] = {}
+        for row, passage in enumerate(passages[start : start + _BLOCK], start):
+            key = _key(passage)
+            if key in seen:
+                again[row] = seen[key]
+            elif previous and key in known:
+                rows[row] = previous.vectors.rows[known[key]]
+            else:
+                fresh[row] = passage.embedded
+            seen.setdefault(key, row)
+        if fresh:
+            rows[list(fresh)] = encoder.encode_documents(list(fresh.values()), advance)
+            embedded += len(fresh)
+        for row, first in again.items():
+            rows[row] = rows[first]
+        advance(min(_BLOCK, len(passages) - start) - len(fresh))
+    rows.flush()
+    return embedded
+
+
+def _key(passage: Passage) -> bytes:
+    return hashlib.blake2b(passage.embedded.encode(), digest_size=16).digest()
 
 
 def _previous(folder: Path) -> Index | None:
@@ -225,13 +267,13 @@ def _previous(folder: Path) -> Index | None:
 def _publish(folder: Path, name: str) -> None:
     """Make a finished build the one that answers: durable first, then named in one step."""
     builds = folder / "builds"
-    _sync(builds / f"{UNFINISHED}{name}")
+    sync(builds / f"{UNFINISHED}{name}")
     os.rename(builds / f"{UNFINISHED}{name}", builds / name)
-    _sync(builds)
+    sync(builds)
     pointer = folder / "CURRENT.new"
-    _write_synced(pointer, name + "\n")
+    write_synced(pointer, name + "\n")
     os.replace(pointer, folder / "CURRENT")
-    _sync(folder)
+    sync(folder)
 
 
 def _sweep(folder: Path) -> None:
@@ -252,41 +294,7 @@ def _seal(path: Path) -> dict[str, dict[str, Any]]:
     sealed = {}
     for file in sorted(path.rglob("*")):
         if file.is_file():
-            content = file.read_bytes()
-            digest = hashlib.sha256(content).hexdigest()
-            sealed[file.relative_to(path).as_posix()] = {"bytes": len(content), "sha256": digest}
-        _sync(file)
+            size = file.stat().st_size
+            sealed[file.relative_to(path).as_posix()] = {"bytes": size, "sha256": file_digest(file)}
+        sync(file)
     return sealed
-
-
-def _sync(path: Path) -> None:
-    if path.is_dir() and os.name == "nt":
-        return  # Windows cannot open a directory, and orders a rename itself
-    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _write_synced(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8", newline="\n")
-    _sync(path)
-
-
-def _write_lines(path: Path, values: Iterable[dict[str, Any]]) -> None:
-    with path.open("w", encoding="utf-8", newline="\n") as stream:
-        for value in values:
-            stream.write(json.dumps(value, ensure_ascii=False) + "\n")
-
-
-def _passage_fields(passage: Passage) -> dict[str, Any]:
-    """What of a passage its document does not say."""
-    return {
-        "source": passage.source,
-        "start": passage.start,
-        "end": passage.end,
-        "context": passage.context,
-        "section": passage.section,
-        "page": passage.page,
-    }

@@ -46,17 +46,16 @@ def asked_field(question: str) -> str | None:
 def find_byline(
     field: str, document: Document, passages: Sequence[Passage]
 ) -> tuple[Passage, int, int] | None:
-    """The first sentence of the document that says the field: a passage, and the span in it."""
+    """The first sentence of the document's passages that says the field: one of them, and the span in it."""
     value = getattr(document, field)
     if not value:
         return None
     spellings = [re.escape(spelling) for spelling in (_date_spellings(value) if field == "date" else [value])]
     said = re.compile(rf"(?<!\w)(?:{'|'.join(spellings)})(?!\w)", re.IGNORECASE)
     for passage in passages:
-        if passage.source == document.source:
-            for start, end in sentences(passage.text):
-                if said.search(passage.text[start:end]):
-                    return passage, start, end
+        for start, end in sentences(passage.text):
+            if said.search(passage.text[start:end]):
+                return passage, start, end
     return None
 
 

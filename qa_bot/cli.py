@@ -166,8 +166,8 @@ def serve(index: Path, top_k: int | None, threshold: float | None, host: str, po
 @json_option
 def status(index: Path, sources: Path, verify: bool, as_json: bool) -> None:
     """Say what is indexed, when, with which model, and what has changed since."""
-    from qa_bot.index import changed_sources, read_manifest
-    from qa_bot.index import verify as verify_index
+    from qa_bot.manifest import changed_sources, read_manifest
+    from qa_bot.manifest import verify as verify_index
 
     manifest = read_manifest(index)
     changed = changed_sources(index, sources)

@@ -4,7 +4,6 @@
 tokenizers alone: no torch is loaded to answer a question.
 """
 
-import hashlib
 import json
 import os
 import shutil
@@ -18,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qa_bot.errors import ModelError
+from qa_bot.files import digest_of
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -43,6 +43,10 @@ class Encoder(Protocol):
     @property
     def runtime(self) -> str:
         """The library that runs it: of onnxruntime's, the index keeps the model."""
+
+    @property
+    def dimension(self) -> int:
+        """How many numbers a vector has."""
 
     @property
     def max_tokens(self) -> int:
@@ -169,15 +173,3 @@ def cores() -> int:
     """The processors that this process may use."""
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity else os.cpu_count() or 1
-
-
-def digest_of(directory: Path) -> str:
-    """SHA-256 over the names and contents of a model's files, hidden ones apart."""
-    digest = hashlib.sha256()
-    for path in sorted(directory.rglob("*")):
-        relative = path.relative_to(directory)
-        if path.is_file() and not any(part.startswith(".") for part in relative.parts):
-            with path.open("rb") as stream:
-                content = hashlib.file_digest(stream, "sha256").hexdigest()
-            digest.update(f"{relative.as_posix()}\0{content}\n".encode())
-    return digest.hexdigest()

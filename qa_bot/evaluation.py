@@ -284,7 +284,8 @@ class RememberingEncoder:
     def __init__(self, encoder: Encoder) -> None:
         self._encoder = encoder
         self._vectors: dict[str, Vectors] = {}
-        self.name, self.digest, self.max_tokens = encoder.name, encoder.digest, encoder.max_tokens
+        self.name, self.digest = encoder.name, encoder.digest
+        self.dimension, self.max_tokens = encoder.dimension, encoder.max_tokens
         self.runtime, self.save = encoder.runtime, encoder.save
         self.count_tokens, self.encode_query = encoder.count_tokens, encoder.encode_query
 

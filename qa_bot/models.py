@@ -13,7 +13,7 @@ from platformdirs import user_cache_path
 
 from qa_bot.encoder import Encoder, OnnxEncoder
 from qa_bot.export import RECIPE
-from qa_bot.index import Manifest, model_folder
+from qa_bot.manifest import Manifest, model_folder
 from qa_bot.sentence_transformer import DEFAULT_MODEL, SentenceTransformerEncoder
 
 _EXPORTED_BY = ("sentence-transformers", "transformers", "torch", "onnx", "onnxscript", "onnxruntime")

@@ -21,7 +21,6 @@ class Retriever:
 
     def __init__(self, index: Index, encoder: Encoder, settings: Settings) -> None:
         self._index = index
-        self._sources = np.array([passage.source for passage in index.passages])
         self._encoder = encoder
         self._settings = settings
 
@@ -39,11 +38,12 @@ class Retriever:
         vector = self._encoder.encode_query(question)
         lexical = index.words.scores(question)
         if sources is None:
-            candidates = min(max(self._settings.candidates, top_k), len(index.passages))
+            candidates = min(max(self._settings.candidates, top_k), len(lexical))
             by_words = np.argpartition(-lexical, candidates - 1)[:candidates]
             rows = np.union1d(index.vectors.nearest(vector, candidates), by_words)
         else:
-            rows = np.flatnonzero(np.isin(self._sources, list(sources)))
+            ranges = [index.documents.rows_of(source) for source in sorted(sources)]
+            rows = np.array(sorted(row for rows in ranges for row in rows), dtype=np.int64)
             if not len(rows):
                 raise InvalidQuestion(f"The index holds none of the documents asked for: {sorted(sources)}")
         dense = index.vectors.cosines(vector, rows)
@@ -52,7 +52,7 @@ class Retriever:
         best = np.lexsort((rows, -fused))[:top_k]  # equals keep the order of the sources
         return tuple(
             ScoredPassage(
-                passage=index.passages[rows[i]],
+                passage=index.passages[int(rows[i])],
                 score=float(fused[i]),
                 dense=float(dense[i]),
                 lexical=float(lexical[rows[i]]),

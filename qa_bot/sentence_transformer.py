@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from tokenizers import Tokenizer
 
-from qa_bot.encoder import Vectors, digest_of
+from qa_bot.encoder import Vectors
 from qa_bot.errors import ModelError
+from qa_bot.files import digest_of
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -86,7 +87,7 @@ class SentenceTransformerEncoder:
 
     def encode_documents(self, texts: Sequence[str], on_done: Callable[[int], None] | None = None) -> Vectors:
         # One by one: in a batch a row's last bits depend on the padding, so on its company.
-        rows = np.empty((len(texts), self._dimension), dtype=np.float32)
+        rows = np.empty((len(texts), self.dimension), dtype=np.float32)
         for row, text in enumerate(texts):
             with self._lock:
                 rows[row] = self._model.encode_document(
@@ -97,7 +98,7 @@ class SentenceTransformerEncoder:
         return rows
 
     @property
-    def _dimension(self) -> int:
+    def dimension(self) -> int:
         dimension = self._model.get_embedding_dimension()
         if dimension is None:
             raise ModelError(f"The model {self.name!r} does not say how long its vectors are.")

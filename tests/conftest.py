@@ -5,6 +5,7 @@ import ipaddress
 import os
 import re
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from qa_bot import QABot, Settings, build_index
 from qa_bot.encoder import OnnxEncoder, Vectors
 from qa_bot.models import encoder_for_build
 from qa_bot.sentence_transformer import SentenceTransformerEncoder
+from qa_bot.vectors import VectorIndex, create_rows
+from qa_bot.words import WordIndex
 
 ROOT = Path(__file__).parent.parent
 ARTICLE = "china-cyberspace-governance.md"
@@ -74,6 +77,21 @@ class FakeEncoder:
         for word in re.findall(r"\w+", text.lower()) or [""]:
             vector[int.from_bytes(hashlib.sha256(word.encode()).digest()[:4]) % self.dimension] += 1
         return vector / np.linalg.norm(vector)
+
+
+def words_of(texts: Sequence[str], k1: float = 0.9, b: float = 0.4) -> WordIndex:
+    """A word index of texts, in files that are gone with it."""
+    with tempfile.TemporaryDirectory() as folder:
+        WordIndex.build(Path(folder, "words"), texts, k1, b)
+        return WordIndex.load(Path(folder, "words"))
+
+
+def vectors_of(rows: Vectors) -> VectorIndex:
+    """A vector index of rows, likewise."""
+    with tempfile.TemporaryDirectory() as folder:
+        create_rows(Path(folder, "vectors"), *rows.shape)[:] = rows
+        VectorIndex.build(Path(folder, "vectors"))
+        return VectorIndex.load(Path(folder, "vectors"))
 
 
 @pytest.fixture

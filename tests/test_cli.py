@@ -20,7 +20,7 @@ from conftest import ARTICLE, ROOT, FakeEncoder
 
 from qa_bot import QABot, Settings, build_index, cli
 from qa_bot.encoder import OnnxEncoder
-from qa_bot.index import FORMAT, Manifest
+from qa_bot.manifest import FORMAT, Manifest
 from qa_bot.sentence_transformer import DEFAULT_MODEL
 
 FIRST_LIGHT = "How many countries took part in First Light 2022?"
@@ -276,12 +276,12 @@ def test_status_names_what_changed_since_the_build(index: Path, sources: Path) -
 
 
 def test_status_verify_finds_the_damaged_file_and_fails(index: Path) -> None:
-    damaged = next(index.glob("builds/*/documents.jsonl"))
+    damaged = next(index.glob("builds/*/contents.db"))
     damaged.write_bytes(damaged.read_bytes().replace(b"Interpol", b"Imterpol"))
     assert run("status").code == 0
     status = run("status", "--verify")
     assert status.code == 1
-    assert "damaged   documents.jsonl: not the bytes that were written\n" in status.out
+    assert "damaged   contents.db: not the bytes that were written\n" in status.out
     assert status.err.startswith("Error: The index is damaged.") and "qa-bot index" in status.err
 
 

@@ -5,6 +5,7 @@ import json
 import math
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections import Counter
@@ -15,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import FakeEncoder
+from conftest import FakeEncoder, vectors_of, words_of
 from filelock import FileLock
 from hypothesis import given
 from hypothesis import settings as configured
@@ -25,9 +26,9 @@ from strategies import PROPERTY, PROSE, SLOW_PROPERTY, WORDS, snapshot, write
 import qa_bot.build
 from qa_bot import IndexBusy, IndexUnusable, QABot, QABotError, Settings, SourcesError, build_index
 from qa_bot.encoder import OnnxEncoder
-from qa_bot.index import changed_sources, open_index, read_manifest, verify
+from qa_bot.index import open_index
+from qa_bot.manifest import changed_sources, read_manifest, verify
 from qa_bot.sources import Skipped
-from qa_bot.vectors import VectorIndex
 from qa_bot.words import WordIndex, content_words
 
 FILES = {
@@ -189,7 +190,7 @@ def test_wherever_a_build_is_interrupted_a_whole_one_answers(
             # The calls between two of which a kill can leave something else on the disk.
             for name in ("fsync", "replace", "mkdir"):
                 patch.setattr(os, name, interrupt(getattr(os, name)))
-            for name in ("_write_lines", "_seal", "_prune"):
+            for name in ("_read", "_write_vectors", "_seal", "_prune"):
                 patch.setattr(qa_bot.build, name, interrupt(getattr(qa_bot.build, name)))
             try:
                 build_index(built, FakeEncoder())
@@ -207,7 +208,7 @@ def test_wherever_a_build_is_interrupted_a_whole_one_answers(
 
 
 @pytest.mark.parametrize(
-    "patched", ["_write_lines", "_write_synced", "_seal", "_sync", "_publish", "os.replace"]
+    "patched", ["_read", "create_rows", "write_synced", "_seal", "sync", "_publish", "os.replace"]
 )
 def test_a_build_that_cannot_write_says_so_and_leaves_the_old_one(
     built: Settings, monkeypatch: pytest.MonkeyPatch, patched: str
@@ -267,7 +268,7 @@ def test_a_killed_process_leaves_the_old_build_and_no_lock(built: Settings) -> N
     code = (
         "import os, signal, sys, qa_bot.build\n"
         "from pathlib import Path\n"
-        "from conftest import FakeEncoder\n"
+        "from conftest import FakeEncoder, vectors_of, words_of\n"
         "from qa_bot import Settings, build_index\n"
         "qa_bot.build._publish = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
         "sources, index = map(Path, sys.argv[1:])\n"
@@ -397,20 +398,23 @@ def _swap(index: Path, name: str, content: bytes) -> None:
     _file(index, name).write_bytes(content)
 
 
-def _drop_last_line(index: Path) -> None:
-    lines = _file(index, "passages.jsonl").read_bytes().splitlines(keepends=True)
-    _swap(index, "passages.jsonl", b"".join(lines[:-1]))
+def _edit_contents(index: Path, statement: str) -> None:
+    path = _file(index, "contents.db")
+    with sqlite3.connect(path) as database:
+        database.execute(statement)
+    database.close()
+    _edit_manifest(index, lambda m: m["files"]["contents.db"].update(bytes=path.stat().st_size))
 
 
 def _swap_vectors(index: Path, rows: Any) -> None:
-    VectorIndex.of(np.ascontiguousarray(rows)).save(index / "other")
-    _swap(index, "vectors.faiss", (index / "other").read_bytes())
+    np.save(index / "other.npy", np.ascontiguousarray(rows))
+    _swap(index, "vectors/rows.npy", (index / "other.npy").read_bytes())
 
 
 def _swap_words(index: Path) -> None:
-    WordIndex.of(["fox river", "museum"], 0.9, 0.4).save(index / "other")
+    WordIndex.build(index / "other", ["fox river", "museum"], 0.9, 0.4)
     for file in (index / "other").iterdir():
-        _swap(index, f"bm25/{file.name}", file.read_bytes())
+        _swap(index, f"words/{file.name}", file.read_bytes())
 
 
 def _truncate(name: str) -> Callable[[Path], object]:
@@ -448,21 +452,26 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "manifest with a field more": (lambda i: _edit_manifest(i, lambda m: m.update(x=1)), "is damaged"),
     "manifest of another format": (
         lambda index: _edit_manifest(index, lambda m: m.update(format=99)),
-        "has format 99, but this qa-bot reads format 2",
+        "has format 99, but this qa-bot reads format 3",
     ),
     "manifest without files": (lambda i: _edit_manifest(i, lambda m: m.update(files=[])), "is damaged"),
     "manifest without encoder": (lambda i: _edit_manifest(i, lambda m: m.update(inputs={})), "is damaged"),
-    "documents truncated": (_truncate("documents.jsonl"), "documents.jsonl has "),
-    "vectors truncated": (_truncate("vectors.faiss"), "vectors.faiss has "),
-    "vectors garbled": (lambda i: _swap(i, "vectors.faiss", b"garbage" * 9), "is damaged"),
-    "words gone": (lambda i: _file(i, "bm25/params.index.json").unlink(), "No such file"),
-    "a passage fewer": (_drop_last_line, "3 passages, but the manifest says 4"),
+    "contents truncated": (_truncate("contents.db"), "contents.db has "),
+    "contents garbled": (lambda i: _swap(i, "contents.db", b"garbage" * 900), "is damaged"),
+    "vectors truncated": (_truncate("vectors/rows.npy"), "vectors/rows.npy has "),
+    "vectors garbled": (lambda i: _swap(i, "vectors/rows.npy", b"garbage" * 9), "is damaged"),
+    "words gone": (lambda i: _file(i, "words/words.json").unlink(), "No such file"),
+    "words garbled": (lambda i: _swap(i, "words/starts.npy", b"garbage" * 9), "is damaged"),
+    "a passage fewer": (
+        lambda i: _edit_contents(i, "DELETE FROM passages WHERE row = 3"),
+        "3 passages, but the manifest says 4",
+    ),
     "a vector fewer": (lambda i: _swap_vectors(i, open_index(i).vectors.rows[1:]), "3 vectors, but the man"),
     "shorter vectors": (lambda i: _swap_vectors(i, open_index(i).vectors.rows[:, :8]), "is damaged"),
-    "BM25 rows fewer": (_swap_words, "2 BM25 rows, but the manifest says 4"),
-    "documents not those of the passages": (
-        lambda i: _swap(i, "documents.jsonl", _file(i, "documents.jsonl").read_bytes().split(b"\n")[0]),
-        "is damaged",
+    "rows of words fewer": (_swap_words, "2 rows of words, but the manifest says 4"),
+    "a document fewer": (
+        lambda i: _edit_contents(i, "DELETE FROM documents WHERE id = 3"),
+        "2 documents, but the manifest says 3",
     ),
 }
 
@@ -514,7 +523,7 @@ def _flip(path: Path, at: int, bit: int) -> None:
 def test_verify_names_the_file_with_one_flipped_bit(built: Settings) -> None:
     assert verify(built.index) == []
     manifest = read_manifest(built.index)
-    assert {"documents.jsonl", "passages.jsonl", "vectors.faiss"} < manifest.files.keys()
+    assert {"contents.db", "vectors/rows.npy", "words/words.json"} < manifest.files.keys()
     for name in manifest.files:
         path = _file(built.index, name)
         whole = path.read_bytes()
@@ -528,7 +537,7 @@ def test_verify_names_the_file_with_one_flipped_bit(built: Settings) -> None:
 def test_a_build_takes_no_vector_from_a_file_with_a_flipped_bit(
     built: Settings, files: dict[str, str]
 ) -> None:
-    path = _file(built.index, "vectors.faiss")
+    path = _file(built.index, "vectors/rows.npy")
     _flip(path, len(path.read_bytes()) - 1, 6)
     write(built.sources, files)
     build_index(built, FakeEncoder())
@@ -564,19 +573,13 @@ def test_the_nearest_vectors_are_those_of_the_highest_product(
     query = random.normal(size=dimension).astype(np.float32)
     query /= np.linalg.norm(query)
     count = max(1, round(share * rows))
-    index = VectorIndex.of(matrix)
+    index = vectors_of(matrix)
     found = index.nearest(query, count)
     products = matrix @ query
     assert len(set(found.tolist())) == count and (len(index), index.dimension) == (rows, dimension)
     assert np.allclose(products[found], np.sort(products)[::-1][:count], atol=1e-6)
     assert np.allclose(index.cosines(query, found[::-1]), products[found[::-1]], atol=1e-6)
     assert np.array_equal(index.rows, matrix)
-
-
-def test_vectors_come_back_from_the_disk_to_the_bit(tmp_path: Path) -> None:
-    matrix = np.random.default_rng(0).normal(size=(50, 7)).astype(np.float32)
-    VectorIndex.of(matrix).save(tmp_path / "ü 日本.faiss")
-    assert np.array_equal(VectorIndex.load(tmp_path / "ü 日本.faiss").rows, matrix)
 
 
 def _bm25_share(texts: Sequence[str], question: str, k1: float, b: float) -> list[float]:
@@ -610,11 +613,9 @@ _WORDS = st.lists(st.sampled_from((*WORDS, "rivers", "opening", "x")), max_size=
 )
 @PROPERTY
 def test_the_words_share_is_lucenes_bm25_over_the_most_that_the_question_could_score(
-    texts: list[str], question: str, k1: float, b: float, tmp_path_factory: pytest.TempPathFactory
+    texts: list[str], question: str, k1: float, b: float
 ) -> None:
-    folder = tmp_path_factory.getbasetemp() / "words"
-    WordIndex.of(texts, k1, b).save(folder)
-    words = WordIndex.load(folder)
+    words = words_of(texts, k1, b)
     shares = words.scores(question)
     assert len(words) == len(texts) == len(shares)
     assert np.allclose(shares, _bm25_share(texts, question, k1, b), atol=1e-5)
@@ -624,7 +625,7 @@ def test_the_words_share_is_lucenes_bm25_over_the_most_that_the_question_could_s
 
 
 def test_question_words_and_inflections_count_for_nothing_and_for_the_same() -> None:
-    words = WordIndex.of(["The museum opened in Paris.", "Foxes swim."], 0.9, 0.4)
+    words = words_of(["The museum opened in Paris.", "Foxes swim."])
     assert np.array_equal(words.scores("How many museums open?"), words.scores("museum opening"))
     assert not words.scores("Who is it? How? 🦊 a").any() and not words.scores("").any()
 

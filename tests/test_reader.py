@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from conftest import FakeEncoder
+from conftest import FakeEncoder, words_of
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import PROPERTY, PROSE, QUESTION, TEXT
@@ -12,7 +12,6 @@ from strategies import PROPERTY, PROSE, QUESTION, TEXT
 from qa_bot import Answer, Passage, Question, ScoredPassage, Turn
 from qa_bot.chunking import sentences
 from qa_bot.reader import SentenceReader, cite
-from qa_bot.words import WordIndex
 
 
 def _passage(text: str, start: int = 0, source: str = "a.txt") -> Passage:
@@ -21,7 +20,7 @@ def _passage(text: str, start: int = 0, source: str = "a.txt") -> Passage:
 
 def _read(texts: list[str], question: Question, threshold: float = 0.0) -> Answer:
     """Read passages that are equally near to the question."""
-    words = WordIndex.of(texts, 0.9, 0.4)
+    words = words_of(texts)
     reader = SentenceReader(FakeEncoder(), words, SentenceReader.CALIBRATION, threshold)
     scored = [
         ScoredPassage(passage=_passage(t, 1000 * n, f"{n}.txt"), score=0.5, dense=0.5, lexical=0.5)

@@ -1,0 +1,185 @@
+"""The documents and passages of a build, in SQLite: read when they are asked for.
+
+Row i of `passages` is row i of the vectors and of the words; a document's passages are neighbours.
+"""
+
+import json
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, overload
+
+from qa_bot.types import Document, Passage, Section
+
+_SCHEMA = """
+CREATE TABLE documents (
+    id INTEGER PRIMARY KEY, source TEXT UNIQUE NOT NULL, sha256 TEXT NOT NULL, text TEXT NOT NULL,
+    sections TEXT NOT NULL, title TEXT, author TEXT, publisher TEXT, date TEXT, url TEXT,
+    first_row INTEGER NOT NULL, end_row INTEGER NOT NULL
+);
+CREATE TABLE passages (
+    row INTEGER PRIMARY KEY, document INTEGER NOT NULL, start INTEGER NOT NULL, "end" INTEGER NOT NULL,
+    context TEXT NOT NULL, section TEXT, page INTEGER
+);
+"""
+_DOCUMENT = "source, sha256, text, sections, title, author, publisher, date, url"
+_BYLINES = ("author", "publisher", "date")
+_KEPT_DOCUMENTS = 32  # in memory, the last that passages were cut from
+
+
+def write(path: Path, read: Iterable[tuple[Document, Sequence[Passage]]]) -> tuple[int, int]:
+    """Write documents, each with its passages, as they come; how many there were of both."""
+    documents = row = 0
+    with sqlite3.connect(path) as database:
+        database.executescript(_SCHEMA)
+        for documents, (document, passages) in enumerate(read, start=1):
+            fields = asdict(document) | {"id": documents, "first_row": row, "end_row": row + len(passages)}
+            fields["sections"] = json.dumps(fields["sections"], ensure_ascii=False)
+            names = ", ".join(fields)
+            values = ", ".join(f":{name}" for name in fields)
+            database.execute(f"INSERT INTO documents ({names}) VALUES ({values})", fields)  # noqa: S608
+            database.executemany(
+                "INSERT INTO passages VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (
+                    (row + i, documents, p.start, p.end, p.context, p.section, p.page)
+                    for i, p in enumerate(passages)
+                ),
+            )
+            row += len(passages)
+    database.close()
+    return documents, row
+
+
+class Contents:
+    """What `write` wrote. Safe to share between threads; raises sqlite3.Error where it is damaged."""
+
+    def __init__(self, path: Path) -> None:
+        # Immutable: no lock and no journal is ever written beside it.
+        self._database = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False
+        )
+        self._lock = threading.Lock()
+        self._kept = lru_cache(_KEPT_DOCUMENTS)(self._document)
+        self.documents = Documents(self)
+        self.passages = Passages(self)
+
+    def close(self) -> None:
+        """Close the file; nothing can be read after."""
+        self._database.close()
+
+    def rows(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        """All rows of a query."""
+        with self._lock:
+            return self._database.execute(query, parameters).fetchall()
+
+    def document(self, number: int) -> Document:
+        """A document by its id."""
+        return self._kept(number)
+
+    def _document(self, number: int) -> Document:
+        source, sha256, text, sections, *rest = self.rows(
+            f"SELECT {_DOCUMENT} FROM documents WHERE id = ?",  # noqa: S608
+            number,
+        )[0]
+        title, author, publisher, date, url = rest
+        return Document(
+            source=source,
+            sha256=sha256,
+            text=text,
+            sections=tuple(Section(**section) for section in json.loads(sections)),
+            title=title,
+            author=author,
+            publisher=publisher,
+            date=date,
+            url=url,
+        )
+
+
+class Documents(Mapping[str, Document]):
+    """Documents by source, in their order."""
+
+    def __init__(self, contents: Contents) -> None:
+        self._contents = contents
+
+    def __getitem__(self, source: str) -> Document:
+        found = self._contents.rows("SELECT id FROM documents WHERE source = ?", source)
+        if not found:
+            raise KeyError(source)
+        return self._contents.document(found[0][0])
+
+    def __iter__(self) -> Iterator[str]:
+        return (source for (source,) in self._contents.rows("SELECT source FROM documents ORDER BY id"))
+
+    def __len__(self) -> int:
+        return int(self._contents.rows("SELECT coalesce(max(id), 0) FROM documents")[0][0])
+
+    def with_byline(self, field: str, limit: int) -> list[str]:
+        """The sources of up to `limit` documents that have an author, a publisher or a date."""
+        if field not in _BYLINES:
+            raise ValueError(f"{field!r} is none of {_BYLINES}")
+        found = self._contents.rows(
+            f"SELECT source FROM documents WHERE {field} != '' ORDER BY id LIMIT ?",  # noqa: S608
+            limit,
+        )
+        return [source for (source,) in found]
+
+    def rows_of(self, source: str) -> range:
+        """Which passages are of a document; none where there is no such document."""
+        found = self._contents.rows("SELECT first_row, end_row FROM documents WHERE source = ?", source)
+        return range(*found[0]) if found else range(0)
+
+
+class Passages(Sequence[Passage]):
+    """Passages by row."""
+
+    def __init__(self, contents: Contents) -> None:
+        self._contents = contents
+
+    def __len__(self) -> int:
+        return int(self._contents.rows("SELECT coalesce(max(row) + 1, 0) FROM passages")[0][0])
+
+    @overload
+    def __getitem__(self, row: int) -> Passage: ...
+    @overload
+    def __getitem__(self, row: slice) -> Sequence[Passage]: ...
+    def __getitem__(self, row: int | slice) -> Passage | Sequence[Passage]:
+        if isinstance(row, slice):
+            start, stop, step = row.indices(len(self))
+            return (
+                list(self._read(start, stop))[::step]
+                if step > 0
+                else [self[i] for i in range(start, stop, step)]
+            )
+        number = int(row) + len(self) if row < 0 else int(row)
+        for passage in self._read(number, number + 1):
+            return passage
+        raise IndexError(row)
+
+    def __iter__(self) -> Iterator[Passage]:
+        for start in range(0, len(self), 1024):
+            yield from self._read(start, start + 1024)
+
+    def _read(self, start: int, stop: int) -> Iterator[Passage]:
+        found = self._contents.rows(
+            'SELECT document, start, "end", context, section, page FROM passages '
+            "WHERE row >= ? AND row < ? ORDER BY row",
+            start,
+            stop,
+        )
+        for number, first, end, context, section, page in found:
+            document = self._contents.document(number)
+            yield Passage(
+                source=document.source,
+                start=first,
+                end=end,
+                text=document.text[first:end],
+                context=context,
+                title=document.title,
+                section=section,
+                page=page,
+                url=document.url,
+                date=document.date,
+            )

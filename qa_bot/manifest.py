@@ -1,0 +1,137 @@
+"""What an index directory holds, and whether it is as it was written.
+
+index/CURRENT               the name of the build that answers, replaced in one step
+index/builds/<name>/        manifest.json (written last), contents.db, vectors/, words/
+index/models/<digest>/      the exported model of the builds, by its content
+index/build.lock            held by the process that builds
+"""
+
+import json
+import re
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from qa_bot.errors import IndexUnusable
+from qa_bot.files import digest_of, file_digest
+from qa_bot.sources import Skipped, scan
+
+FORMAT = 3
+
+# What reading files raises that are not the ones that a build wrote.
+NOT_AS_WRITTEN = (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, sqlite3.Error)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """What a build was made of, and what it holds."""
+
+    format: int
+    built_at: str  # UTC, ISO 8601
+    fingerprint: str  # SHA-256 of `inputs`: equal inputs make equal builds
+    inputs: dict[str, Any]  # sources' digests, settings, the encoder, library versions
+    dimension: int
+    search: str  # how the vectors are searched, in FAISS's terms
+    documents: int
+    passages: int
+    skipped: tuple[Skipped, ...]
+    files: dict[str, dict[str, Any]]  # name -> bytes, sha256
+
+    @property
+    def model(self) -> str:
+        """The encoder's name, as the user gave it."""
+        return str(self.inputs["encoder"]["name"])
+
+    @property
+    def encoder_digest(self) -> str:
+        return str(self.inputs["encoder"]["digest"])
+
+    @property
+    def runtime(self) -> str:
+        """The library that runs the encoder."""
+        return str(self.inputs["encoder"]["runtime"])
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of the build that CURRENT names; raises IndexUnusable."""
+    try:
+        return _parse(current_path(folder))
+    except NOT_AS_WRITTEN as error:
+        raise damaged(folder, str(error) or type(error).__name__) from error
+
+
+def current_build(folder: Path) -> str:
+    """The name of the build that answers now; raises IndexUnusable."""
+    try:
+        return current_path(folder).name
+    except OSError as error:
+        raise damaged(folder, str(error)) from error
+
+
+def model_folder(folder: Path, manifest: Manifest) -> Path | None:
+    """Where the exported model of a build is kept; None where its library keeps it."""
+    return folder / "models" / manifest.encoder_digest if manifest.runtime == "onnxruntime" else None
+
+
+def verify(folder: Path) -> list[str]:
+    """What is wrong with the files of the current build, by their digests; empty if nothing is."""
+    path = current_path(folder)
+    manifest = read_manifest(folder)
+    faults = []
+    for name, expected in manifest.files.items():
+        try:
+            digest = file_digest(path / name)
+        except OSError as error:
+            faults.append(f"{name}: {error.strerror}")
+            continue
+        if digest != expected["sha256"]:
+            faults.append(f"{name}: not the bytes that were written")
+    model = model_folder(folder, manifest)
+    if model and digest_of(model) != manifest.encoder_digest:
+        faults.append(f"models/{model.name}: not the model that was written")
+    return faults
+
+
+def changed_sources(folder: Path, sources: Path) -> list[str]:
+    """The files that were added, changed or removed since the build, by name, sorted."""
+    indexed = read_manifest(folder).inputs["sources"]
+    now = {file.source: file.sha256 for file in scan(sources)[0]}
+    return sorted(s for s in indexed.keys() | now.keys() if indexed.get(s) != now.get(s))
+
+
+def current_path(folder: Path) -> Path:
+    """The directory of the build that answers."""
+    pointer = folder / "CURRENT"
+    if not pointer.is_file():
+        raise IndexUnusable(
+            f"There is no index in {str(folder)!r}. Build it with: qa-bot index --index {folder}"
+        )
+    name = pointer.read_text(encoding="utf-8", errors="replace").strip()
+    if not re.fullmatch(r"[0-9A-Za-z-]+", name):  # never a path out of builds/
+        raise damaged(folder, "CURRENT names no build")
+    return folder / "builds" / name
+
+
+def _parse(path: Path) -> Manifest:
+    fields = json.loads((path / "manifest.json").read_text(encoding="utf-8"))
+    if fields["format"] != FORMAT:
+        raise IndexUnusable(
+            f"The index in {str(path.parent.parent)!r} has format {fields['format']}, but this qa-bot "
+            f"reads format {FORMAT}. Build it again with: qa-bot index --index {path.parent.parent}"
+        )
+    skipped = tuple(Skipped(**skip) for skip in fields.pop("skipped"))
+    manifest = Manifest(**fields, skipped=skipped)
+    whole = (
+        manifest.model and manifest.encoder_digest and manifest.runtime and manifest.inputs["sources"].keys()
+    )
+    if not whole or not all(isinstance(f["bytes"], int) and f["sha256"] for f in manifest.files.values()):
+        raise ValueError("the manifest is not whole")
+    return manifest
+
+
+def damaged(folder: Path, fault: str) -> IndexUnusable:
+    return IndexUnusable(
+        f"The index in {str(folder)!r} is damaged ({fault}). "
+        f"Build it again with: qa-bot index --index {folder}"
+    )
