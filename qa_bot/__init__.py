@@ -8,7 +8,6 @@ The names below load on first use, so that importing the package costs next to n
 """
 
 from importlib import import_module
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -65,6 +64,8 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
+        from importlib.metadata import version
+
         return version("qa-bot")
     if name not in _MODULE_OF:
         raise AttributeError(f"module 'qa_bot' has no attribute {name!r}")

@@ -14,9 +14,8 @@ from qa_bot.config import MAX_QUESTION_CHARS, Settings
 from qa_bot.encoder import Encoder
 from qa_bot.errors import IndexUnusable, InvalidQuestion, QABotError
 from qa_bot.followup import understand
-from qa_bot.index import Index, open_index
+from qa_bot.index import Index, encoder_of_index, open_index
 from qa_bot.manifest import Manifest, current_build
-from qa_bot.models import encoder_of_index
 from qa_bot.reader import Reader, SentenceReader, cite
 from qa_bot.retriever import Retriever
 from qa_bot.types import Answer, Document, Question, ScoredPassage, Turn

@@ -4,7 +4,6 @@ import re
 from collections.abc import Callable, Iterator
 
 import sentencex
-from semantic_text_splitter import TextSplitter
 
 from qa_bot.types import Document, Passage
 
@@ -111,6 +110,8 @@ def _units(text: str, start: int, end: int, size: CountTokens, budget: int) -> I
             if size(text[first:last]) <= budget:
                 yield first, last
                 continue
+            from semantic_text_splitter import TextSplitter  # of the build alone, and rarely
+
             splitter = TextSplitter.from_callback(size, budget)
             for offset, piece in splitter.chunk_indices(text[first:last]):
                 yield _strip(text, first + offset, first + offset + len(piece))

@@ -6,7 +6,6 @@ to standard error. Exit codes: 0 done, 1 failed, 2 wrong usage, 3 indexed but fi
 
 import dataclasses
 import io
-import logging
 import os
 import socket
 import sys
@@ -40,7 +39,6 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that lacks a letter shows "?"
-    logging.getLogger("trafilatura").setLevel(logging.CRITICAL)  # the report names what it cannot read
     try:
         cli()
     except QABotError as error:

@@ -1,10 +1,7 @@
 """qa-bot eval | calibrate: how good the answers are, and how sure to be of them."""
 
 import math
-import random
-import shutil
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -129,6 +126,9 @@ def _bot_for(
     evalset: "EvalSet", index: Path, sources: Path, distractors: Path | None, progress: "Progress"
 ) -> "Iterator[QABot]":
     """A bot with a threshold of 0 over what the set is about."""
+    import shutil
+    import tempfile
+
     from qa_bot.bot import QABot
     from qa_bot.build import build_index
     from qa_bot.config import Settings
@@ -152,6 +152,8 @@ def _bot_for(
 def _sample(cases: "Sequence[Case]", limit: int | None) -> "Sequence[Case]":
     if limit is None or limit >= len(cases):
         return cases
+    import random
+
     chosen = set(random.Random(SAMPLE_SEED).sample(range(len(cases)), limit))  # noqa: S311
     return [case for number, case in enumerate(cases) if number in chosen]
 

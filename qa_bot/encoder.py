@@ -93,7 +93,7 @@ class OnnxEncoder:
             raise self._unusable(error) from error
 
     def count_tokens(self, text: str) -> int:
-        return len(self._tokenizer.encode(text, add_special_tokens=False))
+        return len(self._whole.encode(text, add_special_tokens=False))
 
     def encode_query(self, question: str) -> Vectors:
         return self._encode(self._config["query_prompt"] + question)
@@ -127,7 +127,18 @@ class OnnxEncoder:
         return vector
 
     @cached_property
-    def _tokenizer(self) -> "Tokenizer":
+    def _whole(self) -> "Tokenizer":
+        tokenizer = self._load_tokenizer()
+        tokenizer.no_truncation()
+        return tokenizer
+
+    @cached_property
+    def _truncating(self) -> "Tokenizer":
+        tokenizer = self._load_tokenizer()
+        tokenizer.enable_truncation(int(self._config["window"]))
+        return tokenizer
+
+    def _load_tokenizer(self) -> "Tokenizer":
         from tokenizers import Tokenizer
 
         try:
@@ -135,13 +146,6 @@ class OnnxEncoder:
         except Exception as error:  # the library raises no class of its own
             raise self._unusable(error) from error
         tokenizer.no_padding()
-        tokenizer.no_truncation()
-        return tokenizer
-
-    @cached_property
-    def _truncating(self) -> "Tokenizer":
-        tokenizer = type(self._tokenizer).from_str(self._tokenizer.to_str())
-        tokenizer.enable_truncation(int(self._config["window"]))
         return tokenizer
 
     @cached_property

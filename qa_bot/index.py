@@ -1,11 +1,12 @@
-"""Open an index directory."""
+"""Open an index directory, and the encoder that it was built with."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from qa_bot.contents import Contents, Documents
-from qa_bot.manifest import NOT_AS_WRITTEN, Manifest, current_path, damaged, read_manifest
+from qa_bot.encoder import Encoder, OnnxEncoder
+from qa_bot.manifest import NOT_AS_WRITTEN, Manifest, current_path, damaged, model_folder, read_manifest
 from qa_bot.types import Passage
 from qa_bot.vectors import VectorIndex
 from qa_bot.words import WordIndex
@@ -61,3 +62,13 @@ def open_index(folder: Path) -> Index:
         vectors=vectors,
         words=words,
     )
+
+
+def encoder_of_index(folder: Path, manifest: Manifest) -> Encoder:
+    """The encoder that an index was built with; raises ModelError."""
+    exported = model_folder(folder, manifest)
+    if exported:
+        return OnnxEncoder(manifest.model, exported, manifest.encoder_digest)
+    from qa_bot.sentence_transformer import SentenceTransformerEncoder
+
+    return SentenceTransformerEncoder(manifest.model)

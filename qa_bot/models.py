@@ -13,7 +13,6 @@ from platformdirs import user_cache_path
 
 from qa_bot.encoder import Encoder, OnnxEncoder
 from qa_bot.export import RECIPE
-from qa_bot.manifest import Manifest, model_folder
 from qa_bot.sentence_transformer import DEFAULT_MODEL, SentenceTransformerEncoder
 
 _EXPORTED_BY = ("sentence-transformers", "transformers", "torch", "onnx", "onnxscript", "onnxruntime")
@@ -44,14 +43,6 @@ def encoder_for_build(
         )
         return reference
     return OnnxEncoder(reference.name, folder)
-
-
-def encoder_of_index(index: Path, manifest: Manifest) -> Encoder:
-    """The encoder that an index was built with; raises ModelError."""
-    folder = model_folder(index, manifest)
-    if folder is None:
-        return SentenceTransformerEncoder(manifest.model)
-    return OnnxEncoder(manifest.model, folder, manifest.encoder_digest)
 
 
 def _export(reference: SentenceTransformerEncoder, folder: Path) -> None:

@@ -40,7 +40,8 @@ class Retriever:
         if sources is None:
             candidates = min(max(self._settings.candidates, top_k), len(lexical))
             by_words = np.argpartition(-lexical, candidates - 1)[:candidates]
-            rows = np.union1d(index.vectors.nearest(vector, candidates), by_words)
+            by_likeness = index.vectors.nearest(vector, candidates)
+            rows = np.array(sorted({*by_likeness.tolist(), *by_words.tolist()}), dtype=np.int64)
         else:
             ranges = [index.documents.rows_of(source) for source in sorted(sources)]
             rows = np.array(sorted(row for rows in ranges for row in rows), dtype=np.int64)

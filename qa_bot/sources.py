@@ -6,6 +6,7 @@ to be left out.
 """
 
 import hashlib
+import logging
 import os
 import re
 import unicodedata
@@ -146,6 +147,8 @@ _BLOCKS = ("p", "quote", "item", "row", "code")
 def parse_html(source: str, data: bytes) -> Document:
     """The main text of a web page, by trafilatura: paragraphs apart by an empty line."""
     import trafilatura  # half a second; only a build with HTML in it pays
+
+    logging.getLogger("trafilatura").setLevel(logging.CRITICAL)  # the build names what it cannot read
 
     _refuse_no_text(data)
     extracted = trafilatura.bare_extraction(data, include_comments=False, with_metadata=True)
