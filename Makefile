@@ -13,7 +13,7 @@ PYTHON ?= $(shell for p in $(CANDIDATES); do $$p -c '$(RECENT)' 2>/dev/null && e
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: run test test-all check install install-dev lock screenshot clean
+.PHONY: run test test-all check install install-dev lock bench screenshot clean
 
 run: install
 	@$(BIN)/qa-bot index || [ $$? -eq 3 ]
@@ -56,6 +56,15 @@ lock: .venv/bin/python
 	echo torch==$(TORCH) | $(BIN)/uv pip compile pyproject.toml --extra dev --universal --upgrade \
 	    --python-version 3.11 --constraint - --no-annotate --quiet \
 	    --custom-compile-command "make lock" --output-file constraints.txt
+
+# All of benchmarks/; DATA names the folder of the question sets (benchmarks/README.md).
+DATA ?= $(QA_BOT_DATA)
+SQUAD := $(DATA)/squad2_dev_half.json.xz
+bench: install-dev
+	$(BIN)/python benchmarks/fusion.py $(DATA)
+	$(BIN)/python benchmarks/encoding.py $(SQUAD)
+	$(BIN)/python benchmarks/speed.py $(SQUAD)
+	$(BIN)/python benchmarks/scale.py $(DATA)
 
 # A picture of the app for the README.
 screenshot: install-dev

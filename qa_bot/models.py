@@ -12,7 +12,8 @@ from pathlib import Path
 from platformdirs import user_cache_path
 
 from qa_bot.encoder import Encoder, OnnxEncoder
-from qa_bot.export import RECIPE
+from qa_bot.errors import ModelError
+from qa_bot.export import NOT_EXPORTABLE, RECIPE
 from qa_bot.sentence_transformer import DEFAULT_MODEL, SentenceTransformerEncoder
 
 _EXPORTED_BY = ("sentence-transformers", "transformers", "torch", "onnx", "onnxscript", "onnxruntime")
@@ -28,13 +29,19 @@ def encoder_for_build(
 
     That is its export, made the first time and kept in the user's cache (QA_BOT_CACHE names another
     directory), or, where the model cannot be exported, the model itself, run by torch; `notify` is
-    told which. Raises ModelError where there is no such model.
+    told which. Raises ModelError where there is no such model, or no room for its export.
     """
     reference = SentenceTransformerEncoder(model or DEFAULT_MODEL, download=download)
     folder = _cache() / _fingerprint(reference)
     if not folder.is_dir():
         notify(f"Preparing the model {reference.name} (once) ...")
-        _export(reference, folder)
+        try:
+            _export(reference, folder)
+        except OSError as error:
+            raise ModelError(
+                f"The model {reference.name!r} cannot be prepared in {folder.parent}: {error.strerror}. "
+                "Make room or mend its permissions, or set QA_BOT_CACHE to another directory."
+            ) from error
     reason = folder / _REASON
     if reason.is_file():
         notify(
@@ -52,17 +59,19 @@ def _export(reference: SentenceTransformerEncoder, folder: Path) -> None:
         made = Path(scratch, "made")
         made.mkdir()
         done = subprocess.run(  # noqa: S603
-            [sys.executable, "-m", "qa_bot.export", str(reference.path), str(made)],
+            [sys.executable, "-P", "-m", "qa_bot.export", str(reference.path), str(made)],
             capture_output=True,
             text=True,
             errors="replace",
             check=False,
         )
-        if done.returncode:
-            for file in made.iterdir():
-                file.unlink()
-            lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
-            (made / _REASON).write_text(lines[-1] + "\n", encoding="utf-8")
+        said = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+        if done.returncode == NOT_EXPORTABLE:
+            made.joinpath(_REASON).write_text(said + "\n", encoding="utf-8")
+        elif done.returncode:  # killed, or no room: the next time may go better
+            raise ModelError(
+                f"The model {reference.name!r} could not be prepared: {said}. Make room, then try again."
+            )
         try:
             made.rename(folder)
         except OSError:  # another process was first

@@ -52,7 +52,7 @@ class VectorIndex:
     @classmethod
     def load(cls, folder: Path) -> "VectorIndex":
         """Open what `build` was given and made; raises OSError, ValueError or RuntimeError."""
-        rows = np.load(folder / "rows.npy", mmap_mode="r")
+        rows = np.asarray(np.load(folder / "rows.npy", mmap_mode="r"))  # the class memmap is slower
         path = folder / "inverted.faiss"
         if not path.exists():
             return cls(rows, None)

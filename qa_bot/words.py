@@ -108,8 +108,8 @@ class WordIndex:
         """Open what `build` wrote; raises OSError, ValueError or KeyError where it is not whole."""
         content = json.loads((folder / "words.json").read_text(encoding="utf-8"))
         starts = np.load(folder / "starts.npy")
-        rows = np.load(folder / "rows.npy", mmap_mode="r")
-        saturations = np.load(folder / "saturations.npy", mmap_mode="r")
+        rows = np.asarray(np.load(folder / "rows.npy", mmap_mode="r"))
+        saturations = np.asarray(np.load(folder / "saturations.npy", mmap_mode="r"))
         vocabulary = {word: number for number, word in enumerate(content["words"])}
         if len(starts) != len(vocabulary) + 1 or len(rows) != len(saturations) or starts[-1] > len(rows):
             raise ValueError("the word index does not hold together")

@@ -29,6 +29,7 @@ from qa_bot.encoder import OnnxEncoder
 from qa_bot.index import open_index
 from qa_bot.manifest import changed_sources, read_manifest, verify
 from qa_bot.sources import Skipped
+from qa_bot.vectors import VectorIndex, create_rows
 from qa_bot.words import WordIndex, content_words
 
 FILES = {
@@ -580,6 +581,52 @@ def test_the_nearest_vectors_are_those_of_the_highest_product(
     assert np.allclose(products[found], np.sort(products)[::-1][:count], atol=1e-6)
     assert np.allclose(index.cosines(query, found[::-1]), products[found[::-1]], atol=1e-6)
     assert np.array_equal(index.rows, matrix)
+
+
+def test_many_vectors_are_searched_by_an_inverted_file_that_finds_almost_all(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("qa_bot.vectors.EXACT_ROWS", 500)
+    random = np.random.default_rng(5)
+    topics = random.normal(size=(40, 24))
+    rows = topics[random.integers(40, size=3000)] + random.normal(size=(3000, 24))
+    rows = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+    folder = tmp_path / "ünïcödé 日本"
+    create_rows(folder, *rows.shape)[:] = rows
+    assert VectorIndex.build(folder).startswith("IVF256,SQ8,nprobe=")
+    index = VectorIndex.load(folder)
+    assert np.array_equal(index.rows, rows) and len(index) == 3000
+    recalls = []
+    for query in topics[:20].astype(np.float32):
+        query /= np.linalg.norm(query)
+        best = np.argsort(-(rows @ query))[:10]
+        found = index.nearest(query, 100)
+        assert len(set(found.tolist())) == len(found) <= 100
+        recalls.append(np.isin(best, found).mean())
+    assert np.mean(recalls) >= 0.95
+
+
+def test_an_index_of_many_passages_is_built_opened_asked_and_built_again(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("qa_bot.vectors.EXACT_ROWS", 100)
+    monkeypatch.setattr("qa_bot.build._BLOCK", 64)
+    monkeypatch.setattr("qa_bot.words._BLOCK", 128)
+    colours = ("red", "green", "blue", "pale", "dark")
+    houses = {f"{n}.txt": f"House {n} has a {colours[n % 5]} lamp number{n}." for n in range(300)}
+    write(settings.sources, houses | {"same.txt": houses["7.txt"]})
+    report = build_index(settings, FakeEncoder())
+    assert report.manifest.search.startswith("IVF") and report.embedded == 300
+    _assert_whole(settings)
+    bot = QABot.open(settings.index, encoder=FakeEncoder())
+    for n in (0, 150, 299):
+        assert bot.retrieve(f"lamp number{n}", 1)[0].passage.source == f"{n}.txt"
+    found = bot.retrieve("lamp number7", 2)
+    assert [s.passage.source for s in found] == ["7.txt", "same.txt"] and found[0].score == found[1].score
+    assert bot.retrieve("lamp", 3, sources={"299.txt", "3.txt"})[0].passage.source in {"3.txt", "299.txt"}
+    write(settings.sources, {**houses, "300.txt": "House 300 has no lamp."})
+    assert build_index(settings, FakeEncoder()).embedded == 1
+    _assert_whole(settings)
 
 
 def _bm25_share(texts: Sequence[str], question: str, k1: float, b: float) -> list[float]:

@@ -108,6 +108,18 @@ def test_a_model_that_cannot_be_exported_runs_on_torch_and_says_so(tmp_path: Pat
     assert QABot.open(settings.index).ask("What colour is the lamp?").nearest
 
 
+def test_a_cache_that_cannot_be_written_is_one_sentence(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("QA_BOT_CACHE", str(tmp_path / "file"))
+    with pytest.raises(
+        ModelError, match=r"cannot be prepared in .* set QA_BOT_CACHE to another directory"
+    ) as e:
+        encoder_for_build(str(tiny_model))
+    assert "\n" not in str(e.value)
+
+
 WITHOUT_TORCH = """
 import importlib.abc, sys
 
