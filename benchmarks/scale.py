@@ -49,7 +49,7 @@ class LookUp:
         self._questions, self._question_vectors = questions, question_vectors
 
     def count_tokens(self, text: str) -> int:
-        return text.count(" ") + 1
+        return 126 * (text.count("\n\n") + 1)  # so that no two paragraphs make one passage
 
     def encode_query(self, question: str) -> Vectors:
         return self._question_vectors[self._questions[question]]
@@ -79,12 +79,12 @@ def prepare(data: Path, folder: Path) -> None:
             text = loaded.paragraphs[case.paragraph or ""]
             articles.setdefault(case.split, []).append(text)
             if case.answers:
-                questions.append(case.question)
+                questions.append(" ".join(case.question.split()))
     by_article = [
         sorted({" ".join(text[a:z].split()) for text in set(texts) for a, z in sentences(text)})
         for texts in articles.values()
     ]
-    by_article = [[s for s in lines if 20 < len(s) < 300] for lines in by_article]
+    by_article = [[s for s in lines if 20 < len(s) < 300 and s[0].isalpha()] for lines in by_article]
     asked = sorted(np.random.default_rng(1).choice(sorted(set(questions)), 1_000, replace=False).tolist())
     encoder = encoder_for_build()
     lines = sorted({line for lines in by_article for line in lines})
@@ -116,7 +116,6 @@ def build(folder: Path, size: int) -> dict[str, Any]:
             near = [article[i] for i in random.integers(len(article), size=2)]
             paragraphs.append("\n".join([*near, everything[random.integers(len(everything))]]))
         (sources / f"{number:07}.txt").write_text("\n\n".join(paragraphs))
-    # As many tokens as make every paragraph a passage of its own: two never fit together.
     settings = Settings(sources=sources, index=folder / f"index{size}", passage_tokens=250)
     del texts
     gc.collect()
@@ -164,13 +163,14 @@ def ask(folder: Path, size: int) -> dict[str, Any]:
     began = time.perf_counter()
     for vector in vectors[:20]:
         faiss.knn(vector[None], index.vectors.rows, 100, metric=faiss.METRIC_INNER_PRODUCT)
+    exact_ms = 1000 * (time.perf_counter() - began) / 20
     return {
         "open_s": opening,
         "p50_ms": times[0],
         "p95_ms": times[1],
         "words_p50_ms": timed(index.words.scores)[0],
         "vectors_p50_ms": timed(lambda q: index.vectors.nearest(encoder.encode_query(q), 100))[0],
-        "exact_vectors_ms": 1000 * (time.perf_counter() - began) / 20,
+        "exact_vectors_ms": exact_ms,
         "recall_at_10": float(np.mean([np.isin(e, f).mean() for e, f in zip(exact, found, strict=True)])),
         "anonymous_mb": anonymous_mb(),
     } | tantivy(bot, questions)

@@ -27,6 +27,9 @@ CREATE TABLE passages (
 """
 _DOCUMENT = "source, sha256, text, sections, title, author, publisher, date, url"
 _BYLINES = ("author", "publisher", "date")
+_PASSAGES = 'SELECT document, start, "end", context, section, page FROM passages'
+_RANGE = "row >= ? AND row < ?"
+_AMONG = "row IN (SELECT value FROM json_each(?))"
 _KEPT_DOCUMENTS = 32  # in memory, the last that passages were cut from
 
 
@@ -147,28 +150,27 @@ class Passages(Sequence[Passage]):
     def __getitem__(self, row: slice) -> Sequence[Passage]: ...
     def __getitem__(self, row: int | slice) -> Passage | Sequence[Passage]:
         if isinstance(row, slice):
-            start, stop, step = row.indices(len(self))
-            return (
-                list(self._read(start, stop))[::step]
-                if step > 0
-                else [self[i] for i in range(start, stop, step)]
-            )
+            rows = range(len(self))[row]
+            if rows.step != 1:
+                return [self[i] for i in rows]
+            return list(self._read(_RANGE, rows.start, rows.stop))
         number = int(row) + len(self) if row < 0 else int(row)
-        for passage in self._read(number, number + 1):
+        for passage in self._read(_RANGE, number, number + 1):
             return passage
         raise IndexError(row)
 
     def __iter__(self) -> Iterator[Passage]:
         for start in range(0, len(self), 1024):
-            yield from self._read(start, start + 1024)
+            yield from self._read(_RANGE, start, start + 1024)
 
-    def _read(self, start: int, stop: int) -> Iterator[Passage]:
-        found = self._contents.rows(
-            'SELECT document, start, "end", context, section, page FROM passages '
-            "WHERE row >= ? AND row < ? ORDER BY row",
-            start,
-            stop,
-        )
+    def take(self, rows: Sequence[int]) -> list[Passage]:
+        """The passages of these rows, in their order, by one query."""
+        ascending = sorted(set(rows))
+        found = dict(zip(ascending, self._read(_AMONG, json.dumps(ascending)), strict=True))
+        return [found[row] for row in rows]
+
+    def _read(self, where: str, *parameters: int | str) -> Iterator[Passage]:
+        found = self._contents.rows(f"{_PASSAGES} WHERE {where} ORDER BY row", *parameters)
         for number, first, end, context, section, page in found:
             document = self._contents.document(number)
             yield Passage(

@@ -1,13 +1,11 @@
 """Open an index directory, and the encoder that it was built with."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from qa_bot.contents import Contents, Documents
+from qa_bot.contents import Contents, Documents, Passages
 from qa_bot.encoder import Encoder, OnnxEncoder
 from qa_bot.manifest import NOT_AS_WRITTEN, Manifest, current_path, damaged, model_folder, read_manifest
-from qa_bot.types import Passage
 from qa_bot.vectors import VectorIndex
 from qa_bot.words import WordIndex
 
@@ -19,7 +17,7 @@ class Index:
     path: Path
     manifest: Manifest
     documents: Documents
-    passages: Sequence[Passage]
+    passages: Passages
     vectors: VectorIndex
     words: WordIndex
 

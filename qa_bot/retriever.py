@@ -51,12 +51,13 @@ class Retriever:
         weight = self._settings.dense_weight
         fused = weight * dense + (1 - weight) * lexical[rows]
         best = np.lexsort((rows, -fused))[:top_k]  # equals keep the order of the sources
+        passages = index.passages.take(rows[best].tolist())
         return tuple(
             ScoredPassage(
-                passage=index.passages[int(rows[i])],
+                passage=passage,
                 score=float(fused[i]),
                 dense=float(dense[i]),
                 lexical=float(lexical[rows[i]]),
             )
-            for i in best
+            for passage, i in zip(passages, best, strict=True)
         )
