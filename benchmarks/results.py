@@ -106,7 +106,7 @@ def scale(found: dict[str, dict[str, Any]]) -> Iterator[str]:
     lines = {
         "search": "vectors searched by",
         "build_s": "build, s",
-        "build_anonymous_mb": "build, anonymous memory, MB",
+        "build_peak_mb": "build, peak resident memory with mapped pages, MB",
         "index_mb": "index on disk, MB",
         "open_s": "opening, s",
         "p50_ms": "retrieval p50, ms",
@@ -141,9 +141,9 @@ def plot(found: dict[str, dict[str, Any]]) -> None:
         left.loglog(sizes, [f[key] for f in found.values()], marker="o", label=label)
     left.set(xlabel="passages", ylabel="p50, ms")
     left.legend(frameon=False)
-    for key, label in (("build_anonymous_mb", "building"), ("anonymous_mb", "asking")):
+    for key, label in (("build_peak_mb", "building, peak"), ("anonymous_mb", "asking, anonymous")):
         right.loglog(sizes, [f[key] for f in found.values()], marker="o", label=label)
-    right.set(xlabel="passages", ylabel="anonymous memory, MB")
+    right.set(xlabel="passages", ylabel="memory, MB")
     right.legend(frameon=False)
     with rc_context({"svg.hashsalt": "qa-bot", "svg.fonttype": "none"}):
         figure.savefig(RESULTS / "scale.svg", metadata={"Date": None})

@@ -119,20 +119,12 @@ def build(folder: Path, size: int) -> dict[str, Any]:
     settings = Settings(sources=sources, index=folder / f"index{size}", passage_tokens=250)
     del texts
     gc.collect()
-    before = anonymous_mb()
-    peak = [before]
-
-    def watch(what: str, done: int, total: int) -> None:
-        if done % 4096 < 2:
-            peak.append(anonymous_mb())
-
     began = time.perf_counter()
-    report = build_index(settings, encoder, watch)
+    report = build_index(settings, encoder)
     return {
         "build_s": time.perf_counter() - began,
         "passages": report.manifest.passages,
         "search": report.manifest.search,
-        "build_anonymous_mb": max(*peak, anonymous_mb()),
         "build_peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000,
         "index_mb": sum(p.stat().st_size for p in settings.index.rglob("*") if p.is_file()) / 1e6,
     }
