@@ -20,6 +20,7 @@ from unittest.mock import patch
 
 import numpy as np
 import onnxruntime
+import torch
 from onnxruntime.quantization import quantize_dynamic
 from sentence_transformers import SentenceTransformer
 from tokenizers import Tokenizer
@@ -85,6 +86,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("squad", type=Path)
     texts = list(load(parser.parse_args().squad).paragraphs.values())[::4]
+    torch.set_num_threads(cores())  # FAISS, beside it, was told to use one, of the OpenMP that they share
     model = SentenceTransformer(str(SentenceTransformerEncoder().path), device="cpu")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
