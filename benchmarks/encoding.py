@@ -7,9 +7,6 @@ installed (pip install openvino).
 """
 
 import argparse
-import json
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -22,29 +19,21 @@ import numpy as np
 import onnxruntime
 import torch
 from onnxruntime.quantization import quantize_dynamic
+from results import save
 from sentence_transformers import SentenceTransformer
 from tokenizers import Tokenizer
 
 from qa_bot import export
 from qa_bot.encoder import TOKENIZER, Vectors, cores
 from qa_bot.evaluation import load
-from qa_bot.report import machine
 from qa_bot.sentence_transformer import SentenceTransformerEncoder
 
-HERE = Path(__file__).parent
 TURNS = 3
 FUSION = ["SkipLayerNormFusion"]
 
 
-def quantized(source: Path, target: Path, *, per_channel: bool = True, reduce_range: bool = True) -> Path:
-    quantize_dynamic(
-        source,
-        target,
-        op_types_to_quantize=["MatMul", "Gemm", "Gather"],
-        per_channel=per_channel,
-        reduce_range=reduce_range,
-        extra_options={"MatMulConstBOnly": True},
-    )
+def quantized(source: Path, target: Path, **changes: bool) -> Path:
+    quantize_dynamic(source, target, **(export.QUANTIZATION | changes))
     return target
 
 
@@ -140,10 +129,7 @@ def main() -> None:
         way: {"rate": median(r), "least": float(cosines[way].min()), "mean": float(cosines[way].mean())}
         for way, r in rates.items()
     }
-    (HERE / "results").mkdir(exist_ok=True)
-    found = {"machine": machine(), "result": result}
-    (HERE / "results" / "variants.json").write_text(json.dumps(found, indent=1) + "\n")
-    subprocess.run([sys.executable, HERE / "results.py"], check=True)
+    save("variants", result)
 
 
 if __name__ == "__main__":

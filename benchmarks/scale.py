@@ -25,15 +25,14 @@ from typing import Any
 
 import faiss
 import numpy as np
+from results import save
 
 from qa_bot import QABot, Settings, build_index
 from qa_bot.chunking import sentences
 from qa_bot.encoder import Vectors
 from qa_bot.evaluation import load
 from qa_bot.models import encoder_for_build
-from qa_bot.report import machine
 
-HERE = Path(__file__).parent
 PER_FILE = 100  # passages of a source file
 SETS = ("squad2_dev_half.json.xz", "squadshifts_new_wiki.json.xz")
 
@@ -226,10 +225,7 @@ def main() -> None:
                 done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=os.environ)
                 result[size] |= json.loads(done.stdout.strip().splitlines()[-1])
             print(json.dumps(result[size]), file=sys.stderr)
-            (HERE / "results").mkdir(exist_ok=True)
-            found = {"machine": machine(), "result": result}
-            (HERE / "results" / "scale.json").write_text(json.dumps(found, indent=1) + "\n")
-    subprocess.run([sys.executable, HERE / "results.py"], check=True)
+    save("scale", {str(size): measured for size, measured in result.items()})
 
 
 if __name__ == "__main__":

@@ -22,11 +22,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from results import save
+
 from qa_bot.evaluation import load
-from qa_bot.report import machine
 
 HERE = Path(__file__).parent
-RESULTS = HERE / "results"
 PEERS = {
     "langchain": ["langchain-community", "langchain-huggingface", "faiss-cpu"],
     "llamaindex": [
@@ -189,7 +189,6 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
     parts = options.part or ["encode", "start", "memory", "peers"]
-    RESULTS.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
         questions = questions_of(options.squad, Path(scratch))
         index = Path(scratch, "index")
@@ -203,9 +202,7 @@ def main() -> None:
         }
         for part in parts:
             print(f"Measuring: {part}", file=sys.stderr)
-            result = {"machine": machine(), "result": measured[part]()}
-            (RESULTS / f"{part}.json").write_text(json.dumps(result, indent=1) + "\n")
-    subprocess.run([sys.executable, HERE / "results.py"], check=True)
+            save(part, measured[part]())
 
 
 if __name__ == "__main__":

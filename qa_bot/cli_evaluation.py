@@ -177,6 +177,7 @@ def _print_changes(report: "Report", changes: "Sequence[Change]") -> None:
     click.echo(f"{report.title}, against the earlier report:", err=True)
     for change in changes:
         moved = f"{change.before:.3f} -> {change.after:.3f} (95%: {change.low:+.3f} to {change.high:+.3f})"
+        moved += f", {len(change.lost)} lost, {len(change.gained)} gained"
         click.echo(f"  {'WORSE ' if change.worse else ''}{change.figure}: {moved}", err=True)
         for lost in change.lost if change.worse else ():
             click.echo(f"    lost: {lost} {question[lost]}", err=True)

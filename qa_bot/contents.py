@@ -6,7 +6,9 @@ Row i of `passages` is row i of the vectors and of the words; a document's passa
 import json
 import sqlite3
 import threading
+import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
@@ -36,7 +38,7 @@ _KEPT_DOCUMENTS = 32  # in memory, the last that passages were cut from
 def write(path: Path, read: Iterable[tuple[Document, Sequence[Passage]]]) -> tuple[int, int]:
     """Write documents, each with its passages, as they come; how many there were of both."""
     documents = row = 0
-    with sqlite3.connect(path) as database:
+    with closing(sqlite3.connect(path)) as database, database:
         database.executescript(_SCHEMA)
         for documents, (document, passages) in enumerate(read, start=1):
             fields = asdict(document) | {"id": documents, "first_row": row, "end_row": row + len(passages)}
@@ -52,7 +54,6 @@ def write(path: Path, read: Iterable[tuple[Document, Sequence[Passage]]]) -> tup
                 ),
             )
             row += len(passages)
-    database.close()
     return documents, row
 
 
@@ -65,13 +66,11 @@ class Contents:
             f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False
         )
         self._lock = threading.Lock()
+        # With the last use of it, where nobody closes it.
+        self.close = weakref.finalize(self, self._database.close)
         self._kept = lru_cache(_KEPT_DOCUMENTS)(self._document)
         self.documents = Documents(self)
         self.passages = Passages(self)
-
-    def close(self) -> None:
-        """Close the file; nothing can be read after."""
-        self._database.close()
 
     def rows(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """All rows of a query."""

@@ -117,7 +117,7 @@ class OnnxEncoder:
             fresh = models / f".{self.digest}"
             for stale in (fresh, folder):
                 shutil.rmtree(stale, ignore_errors=True)
-            shutil.copytree(self.folder, fresh)
+            shutil.copytree(self.folder, fresh, ignore=shutil.ignore_patterns(".*"))
             fresh.rename(folder)
 
     def _encode(self, text: str) -> Vectors:

@@ -8,11 +8,8 @@ NOT_EXPORTABLE. Other exit codes say nothing of the model.
 """
 
 import json
-import logging
-import os
 import sys
 import tempfile
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +29,14 @@ NOT_EXPORTABLE = 3
 # Attention and Gelu are operators of their own from here on, which onnxruntime runs faster than
 # what they are made of.
 OPSET = 23
+
+# Seven bits of the eight (reduce_range), for processors whose 16-bit sums would overflow.
+QUANTIZATION: dict[str, Any] = {
+    "op_types_to_quantize": ["MatMul", "Gemm", "Gather"],
+    "per_channel": True,
+    "reduce_range": True,
+    "extra_options": {"MatMulConstBOnly": True},
+}
 
 SAMPLES = (
     "Yes.",
@@ -54,8 +59,7 @@ class NotExportable(Exception):
 def export(source: Path, folder: Path) -> None:
     """Write MODEL, TOKENIZER and CONFIG into `folder`; raises NotExportable, and what libraries raise.
 
-    Weights are int8, a scale a channel, where that keeps the vectors CLOSE, else float32. Seven bits
-    of the eight are used (`reduce_range`), for processors whose 16-bit sums would overflow.
+    Weights are int8, a scale a channel, where that keeps the vectors CLOSE, else float32.
     """
     from onnxruntime.quantization import quantize_dynamic
     from sentence_transformers import SentenceTransformer
@@ -63,7 +67,7 @@ def export(source: Path, folder: Path) -> None:
     model = SentenceTransformer(str(source), device="cpu", local_files_only=True)
     model.eval()
     _write_tokenizer(model, folder)
-    _write_config(model, folder, "float32")
+    _write_config(model, folder)
     expected = np.concatenate(
         [
             encode(list(SAMPLES), batch_size=1, normalize_embeddings=True, show_progress_bar=False)
@@ -77,19 +81,10 @@ def export(source: Path, folder: Path) -> None:
         agreement = _agreement(folder, expected)
         if agreement < EXACT:
             raise NotExportable(f"the exported model disagrees with it (cosine {agreement:.4f})")
-        quantize_dynamic(
-            exact,
-            rounded,
-            op_types_to_quantize=["MatMul", "Gemm", "Gather"],
-            per_channel=True,
-            reduce_range=True,
-            extra_options={"MatMulConstBOnly": True},
-        )
+        quantize_dynamic(exact, rounded, **QUANTIZATION)
         _optimize(rounded, folder / MODEL)
-        _write_config(model, folder, "int8")
         if _agreement(folder, expected) < CLOSE:
             _optimize(exact, folder / MODEL)
-            _write_config(model, folder, "float32")
 
 
 def _optimize(path: Path, optimized: Path) -> None:
@@ -160,7 +155,7 @@ def _write_tokenizer(model: "SentenceTransformer", folder: Path) -> None:
     backend.save(str(folder / TOKENIZER))
 
 
-def _write_config(model: "SentenceTransformer", folder: Path, precision: str) -> None:
+def _write_config(model: "SentenceTransformer", folder: Path) -> None:
     # As encode_query and encode_document choose them.
     query = model.prompts.get("query") or ""
     document = next((model.prompts[k] for k in ("document", "passage", "corpus") if model.prompts.get(k)), "")
@@ -171,7 +166,6 @@ def _write_config(model: "SentenceTransformer", folder: Path, precision: str) ->
         "max_tokens": max_tokens,
         "query_prompt": query,
         "document_prompt": document,
-        "precision": precision,
     }
     (folder / CONFIG).write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
 
@@ -186,9 +180,6 @@ def _agreement(folder: Path, expected: "np.typing.NDArray[np.float32]") -> float
 def main() -> int:
     """Export as the command line says; the exit code."""
     source, folder = map(Path, sys.argv[1:])
-    warnings.simplefilter("ignore")
-    logging.disable(logging.WARNING)
-    os.environ["TRANSFORMERS_VERBOSITY"] = "error"
     try:
         export(source, folder)
     except Exception as error:  # whatever a foreign model makes the libraries raise

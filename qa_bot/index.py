@@ -5,7 +5,7 @@ from pathlib import Path
 
 from qa_bot.contents import Contents, Documents, Passages
 from qa_bot.encoder import Encoder, OnnxEncoder
-from qa_bot.manifest import NOT_AS_WRITTEN, Manifest, current_path, damaged, model_folder, read_manifest
+from qa_bot.manifest import NOT_AS_WRITTEN, Manifest, current_path, damaged, model_folder, parse
 from qa_bot.vectors import VectorIndex
 from qa_bot.words import WordIndex
 
@@ -28,9 +28,9 @@ def open_index(folder: Path) -> Index:
     Files are mapped, so opening takes no longer for more passages. Raises IndexUnusable, with the
     command that mends it.
     """
-    manifest = read_manifest(folder)
     try:
         path = current_path(folder)
+        manifest = parse(path)
         for name, expected in manifest.files.items():
             size = (path / name).stat().st_size
             if size != expected["bytes"]:

@@ -56,7 +56,7 @@ class Manifest:
 def read_manifest(folder: Path) -> Manifest:
     """The manifest of the build that CURRENT names; raises IndexUnusable."""
     try:
-        return _parse(current_path(folder))
+        return parse(current_path(folder))
     except NOT_AS_WRITTEN as error:
         raise damaged(folder, str(error) or type(error).__name__) from error
 
@@ -76,8 +76,11 @@ def model_folder(folder: Path, manifest: Manifest) -> Path | None:
 
 def verify(folder: Path) -> list[str]:
     """What is wrong with the files of the current build, by their digests; empty if nothing is."""
-    path = current_path(folder)
-    manifest = read_manifest(folder)
+    try:
+        path = current_path(folder)
+        manifest = parse(path)
+    except NOT_AS_WRITTEN as error:
+        raise damaged(folder, str(error) or type(error).__name__) from error
     faults = []
     for name, expected in manifest.files.items():
         try:
@@ -113,7 +116,8 @@ def current_path(folder: Path) -> Path:
     return folder / "builds" / name
 
 
-def _parse(path: Path) -> Manifest:
+def parse(path: Path) -> Manifest:
+    """The manifest of the build in `path`; raises IndexUnusable, and NOT_AS_WRITTEN."""
     fields = json.loads((path / "manifest.json").read_text(encoding="utf-8"))
     if fields["format"] != FORMAT:
         raise IndexUnusable(

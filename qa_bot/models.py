@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -14,10 +15,12 @@ from platformdirs import user_cache_path
 from qa_bot.encoder import Encoder, OnnxEncoder
 from qa_bot.errors import ModelError
 from qa_bot.export import NOT_EXPORTABLE, RECIPE
+from qa_bot.files import digest_of
 from qa_bot.sentence_transformer import DEFAULT_MODEL, SentenceTransformerEncoder
 
 _EXPORTED_BY = ("sentence-transformers", "transformers", "torch", "onnx", "onnxscript", "onnxruntime")
 _REASON = "not-exportable.txt"
+_SEAL = ".digest"  # hidden, so that it is no part of what it seals
 
 Notify = Callable[[str], None]
 
@@ -33,7 +36,7 @@ def encoder_for_build(
     """
     reference = SentenceTransformerEncoder(model or DEFAULT_MODEL, download=download)
     folder = _cache() / _fingerprint(reference)
-    if not folder.is_dir():
+    if not _is_whole(folder):
         notify(f"Preparing the model {reference.name} (once) ...")
         try:
             _export(reference, folder)
@@ -54,6 +57,7 @@ def encoder_for_build(
 
 def _export(reference: SentenceTransformerEncoder, folder: Path) -> None:
     """Fill `folder` with the export, or with the reason why there is none, whole or not at all."""
+    shutil.rmtree(folder, ignore_errors=True)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".") as scratch:
         made = Path(scratch, "made")
@@ -72,11 +76,18 @@ def _export(reference: SentenceTransformerEncoder, folder: Path) -> None:
             raise ModelError(
                 f"The model {reference.name!r} could not be prepared: {said}. Make room, then try again."
             )
+        made.joinpath(_SEAL).write_text(digest_of(made), encoding="utf-8")
         try:
             made.rename(folder)
         except OSError:  # another process was first
-            if not folder.is_dir():
+            if not _is_whole(folder):
                 raise
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether there is an export, and every byte of it is as it was written."""
+    seal = folder / _SEAL
+    return seal.is_file() and seal.read_text(encoding="utf-8") == digest_of(folder)
 
 
 def _fingerprint(reference: SentenceTransformerEncoder) -> str:

@@ -1,8 +1,8 @@
 """BM25 over passages: the lexical half of retrieval.
 
 The weight of every word in every passage is computed at build time and kept by word, in arrays that
-are mapped, not read: a question touches the columns of its own words alone. (The layout of BM25S,
-Lù 2024, which a test holds the scores against.)
+are mapped, not read: a question touches the columns of its own words alone (the layout of BM25S,
+Lù 2024).
 """
 
 import json

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import ARTICLE, PROMPTS, ROOT, words_of
+from conftest import ARTICLE, ROOT, words_of
 
 from qa_bot import ModelError, QABot, Settings, build_index
 from qa_bot.chunking import sentences
@@ -39,6 +39,7 @@ def test_the_export_ranks_as_the_model_does(
     assert min(correlation) > 0.97
     assert all(real_encoder.count_tokens(t) == reference_encoder.count_tokens(t) for t in texts)
     assert real_encoder.max_tokens == reference_encoder.max_tokens
+    assert (real_encoder.folder / MODEL).stat().st_size < 30e6  # int8: float32 is 90 MB
 
 
 @pytest.mark.data
@@ -80,7 +81,6 @@ def test_prompts_and_window_of_a_model_are_kept(
     assert not np.allclose(
         exported.encode_query("the lamp"), exported.encode_documents(["the lamp"])[0], atol=1e-3
     )
-    assert PROMPTS["query"] and json.loads((exported.folder / CONFIG).read_text())["precision"] == "int8"
     # Once: the next opening starts no process.
     monkeypatch.setattr("qa_bot.models.subprocess.run", None)
     again = encoder_for_build(str(tiny_model), notify=said.append)
@@ -114,6 +114,17 @@ def test_a_model_that_cannot_be_exported_runs_on_torch_and_says_so(tmp_path: Pat
     build_index(settings, encoder)
     assert QABot.open(settings.index).manifest.runtime == "torch"
     assert QABot.open(settings.index).ask("What colour is the lamp?").nearest
+
+
+def test_a_damaged_export_in_the_cache_is_made_again(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QA_BOT_CACHE", str(tmp_path))
+    whole = encoder_for_build(str(tiny_model))
+    path = next(tmp_path.rglob(MODEL))
+    path.write_bytes(path.read_bytes()[:-9])
+    assert encoder_for_build(str(tiny_model)).digest == whole.digest
+    assert whole.encode_query("the lamp").shape == (32,)
 
 
 def test_a_cache_that_cannot_be_written_is_one_sentence(

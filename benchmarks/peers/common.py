@@ -52,8 +52,4 @@ def main(build: Callable[[list[str], Path], Any], open_: Callable[[Path], Search
     # Linux counts in KiB, macOS in bytes.
     unit = 1 if sys.platform == "darwin" else 1024
     report["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
-    status = Path("/proc/self/status")
-    if status.exists():
-        resident = next(line for line in status.read_text().splitlines() if line.startswith("VmRSS"))
-        report["resident_mb"] = int(resident.split()[1]) * 1024 / 1e6
     print(json.dumps(report))
