@@ -241,8 +241,12 @@ def answer_html(answer: Answer, number: int) -> str:
         understood = f"<p><small>Understood as: {as_text(answer.understood)}</small></p>"
     if answer.abstained:
         nearest = "".join(_nearest_html(scored, number, i) for i, scored in enumerate(answer.nearest[:3]))
-        return f"{understood}<p><strong>The sources don't say.</strong> Nearest to the question:</p>{nearest}"
-    return understood + "".join(_citation_html(c, number, i) for i, c in enumerate(answer.citations))
+        why = as_text(answer.reason or "")
+        return (
+            f"{understood}<p><strong>The sources don't say.</strong> {why}</p><p>Nearest to it:</p>{nearest}"
+        )
+    said = f"<p><strong>{as_text(answer.text or '')}</strong></p>"
+    return understood + said + "".join(_citation_html(c, number, i) for i, c in enumerate(answer.citations))
 
 
 def _citation_html(citation: Citation, number: int, item: int) -> str:

@@ -4,6 +4,7 @@ import os
 import re
 import unicodedata
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -14,9 +15,9 @@ from qa_bot.config import MAX_QUESTION_CHARS, Settings
 from qa_bot.encoder import Encoder
 from qa_bot.errors import IndexUnusable, InvalidQuestion, QABotError
 from qa_bot.followup import understand
-from qa_bot.index import Index, encoder_of_index, open_index
+from qa_bot.index import Index, encoder_of_index, open_index, reader_of_index
 from qa_bot.manifest import Manifest, current_build
-from qa_bot.reader import Reader, SentenceReader, cite
+from qa_bot.reader import CALIBRATION, Reader, cite
 from qa_bot.retriever import Retriever
 from qa_bot.types import Answer, Document, Question, ScoredPassage, Turn
 
@@ -34,7 +35,7 @@ class QABot:
     ) -> None:
         self._index = index
         self._retriever = retriever
-        self._reader = reader
+        self.reader = reader
         self._settings = settings
         self.calibration = calibration
 
@@ -48,8 +49,8 @@ class QABot:
     ) -> "QABot":
         """Open an index directory: `index`, else `settings.index`, else QA_BOT_INDEX, else ./index.
 
-        The encoder is the one that the index was built with; another, by `settings.model` or
-        `encoder`, is an error. Raises IndexUnusable and ModelError. The model is loaded with the
+        Encoder and reader are those that the index was built with; others, by `settings` or
+        `encoder`, are an error. Raises IndexUnusable and ModelError. The models are loaded with the
         first question, or by `warm_up`.
         """
         if index is None:
@@ -65,9 +66,16 @@ class QABot:
                 f"not with {settings.model or encoder.name!r} ({encoder.digest[:12]}). "
                 f"Build it again with: qa-bot index --index {index} --model {settings.model or encoder.name}"
             )
-        calibration = load_calibration(Path(index), SentenceReader.CALIBRATION)
+        model = reader_of_index(Path(index), manifest)
+        if settings.reader not in (None, model.name):
+            raise IndexUnusable(
+                f"The index in {str(index)!r} was built with the reader {model.name!r}, "
+                f"not with {settings.reader!r}. "
+                f"Build it again with: qa-bot index --index {index} --reader {settings.reader}"
+            )
+        calibration = load_calibration(Path(index), replace(CALIBRATION, reader=model.digest))
         threshold = calibration.threshold if settings.threshold is None else settings.threshold
-        reader = SentenceReader(encoder, opened.words, calibration, threshold)
+        reader = Reader(model, opened.words, calibration, threshold)
         return cls(opened, Retriever(opened, encoder, settings), reader, settings, calibration)
 
     def ask(
@@ -85,7 +93,7 @@ class QABot:
         """
         asked = understand(_clean(question), _clean_history(history))
         passages = self._retriever.retrieve(asked.search, self._top_k(top_k), sources)
-        return self._read_byline(asked, sources, passages) or self._reader.read(asked, passages)
+        return self._read_byline(asked, sources, passages) or self.reader.read(asked, passages)
 
     def retrieve(
         self,
@@ -144,8 +152,8 @@ class QABot:
         )
 
     def warm_up(self) -> None:
-        """Load the model now rather than with the first question."""
-        self.retrieve("warm up", top_k=1)
+        """Load the models now rather than with the first question."""
+        self.ask("warm up", top_k=1)
 
 
 def answer(question: str, *, history: Sequence[Turn] = (), index: str | Path | None = None) -> Answer:

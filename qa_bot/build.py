@@ -29,8 +29,9 @@ from qa_bot.errors import IndexBusy, IndexUnusable, SourcesError
 from qa_bot.files import file_digest, sync, write_synced
 from qa_bot.index import Index, open_index
 from qa_bot.manifest import FORMAT, Manifest, verify
-from qa_bot.models import encoder_for_build
+from qa_bot.models import encoder_for_build, reader_for_build
 from qa_bot.sources import Skipped, SourceFile, read, scan
+from qa_bot.span_model import SpanModel
 from qa_bot.types import Document, Passage
 from qa_bot.vectors import VectorIndex, create_rows
 from qa_bot.words import WordIndex
@@ -69,20 +70,25 @@ class BuildReport:
 
 
 def build_index(
-    settings: Settings, encoder: Encoder | None = None, on_progress: Progress | None = None
+    settings: Settings,
+    encoder: Encoder | None = None,
+    on_progress: Progress | None = None,
+    reader: SpanModel | None = None,
 ) -> BuildReport:
     """Make `settings.index` answer from `settings.sources`, doing nothing where it already does.
 
-    The encoder is that of `settings.model` unless one is given. Raises ModelError where there is
-    none, SourcesError where there is nothing to index, IndexBusy where another process is at it,
-    IndexUnusable where the directory cannot be written. Whatever it raises, the build that was
-    there still answers.
+    The encoder is that of `settings.model` unless one is given, the reader that of `settings.reader`
+    likewise. Raises ModelError where there is none, SourcesError where there is nothing to index,
+    IndexBusy where another process is at it, IndexUnusable where the directory cannot be written.
+    Whatever it raises, the build that was there still answers.
     """
     began = time.monotonic()
     encoder = encoder or encoder_for_build(settings.model)
-    files, skipped = scan(settings.sources)
-    inputs = _inputs(settings, encoder, files, skipped)
-    fingerprint = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
+    reader = reader or reader_for_build(settings.reader)
+    job = _job(settings, encoder, reader, on_progress or (lambda what, done, total: None))
+    # Of the files as they were found, before they are read: one that changes in between makes the
+    # next build differ.
+    fingerprint = hashlib.sha256(json.dumps(job.inputs, sort_keys=True).encode()).hexdigest()
     try:
         settings.index.mkdir(parents=True, exist_ok=True)
         with FileLock(settings.index / "build.lock", timeout=0):
@@ -95,12 +101,12 @@ def build_index(
                 seconds = time.monotonic() - began
                 return BuildReport(unchanged=True, manifest=manifest, embedded=0, seconds=seconds)
             try:
-                return _build(
-                    settings, encoder, files, skipped, inputs, fingerprint, previous, began, on_progress
-                )
+                manifest, embedded = _build(job, fingerprint, previous)
             except Exception:
                 _sweep(settings.index)
                 raise
+            seconds = time.monotonic() - began
+            return BuildReport(unchanged=False, manifest=manifest, embedded=embedded, seconds=seconds)
     except Timeout:
         raise IndexBusy(
             f"Another process is building the index in {str(settings.index)!r}. "
@@ -114,10 +120,22 @@ def build_index(
         ) from error
 
 
-def _inputs(
-    settings: Settings, encoder: Encoder, files: Sequence[SourceFile], skipped: Sequence[Skipped]
-) -> dict[str, Any]:
-    return {
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Job:
+    """What one build works on; reading the files adds to `skipped` and to `inputs`."""
+
+    settings: Settings
+    encoder: Encoder
+    reader: SpanModel
+    files: Sequence[SourceFile]
+    skipped: list[Skipped]
+    inputs: dict[str, Any]
+    progress: Progress
+
+
+def _job(settings: Settings, encoder: Encoder, reader: SpanModel, progress: Progress) -> _Job:
+    files, skipped = scan(settings.sources)
+    inputs = {
         "format": FORMAT,
         "sources": {file.source: file.sha256 for file in files},
         "skipped": {skip.source: skip.reason for skip in skipped},
@@ -127,84 +145,75 @@ def _inputs(
             "bm25_b": settings.bm25_b,
         },
         "encoder": {"name": encoder.name, "digest": encoder.digest, "runtime": encoder.runtime},
+        # The packaged one comes with the program, whichever version answers.
+        "reader": None if reader.packaged else {"name": reader.name, "digest": reader.digest},
         "versions": {library: version(library) for library in _LIBRARIES},
     }
+    return _Job(
+        settings=settings,
+        encoder=encoder,
+        reader=reader,
+        files=files,
+        skipped=skipped,
+        inputs=inputs,
+        progress=progress,
+    )
 
 
-def _build(
-    settings: Settings,
-    encoder: Encoder,
-    files: Sequence[SourceFile],
-    skipped: list[Skipped],
-    inputs: dict[str, Any],
-    fingerprint: str,
-    previous: Index | None,
-    began: float,
-    on_progress: Progress | None,
-) -> BuildReport:
-    progress = on_progress or (lambda what, done, total: None)
+def _build(job: _Job, fingerprint: str, previous: Index | None) -> tuple[Manifest, int]:
+    """Make a build and publish it; its manifest, and how many passages were embedded for it."""
+    settings, encoder = job.settings, job.encoder
     name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
     path = settings.index / "builds" / f"{UNFINISHED}{name}"
     path.mkdir(parents=True)
-    read = _read(files, skipped, inputs, settings, encoder, progress)
-    documents, passages = contents.write(path / "contents.db", read)
+    documents, passages = contents.write(path / "contents.db", _read(job))
     if not passages:
-        named = "".join(f"\n  {skip.source}: {skip.reason}" for skip in skipped)
+        named = "".join(f"\n  {skip.source}: {skip.reason}" for skip in job.skipped)
         raise SourcesError(
             f"There is nothing to index in {str(settings.sources)!r}. "
             f"Put .txt, .md or .html files there, then run: qa-bot index{named}"
         )
     with closing(contents.Contents(path / "contents.db")) as written:
-        reusable = previous if previous and _same_vectors(previous.manifest.inputs, inputs) else None
-        embedded = _write_vectors(path / "vectors", written.passages, encoder, reusable, progress)
+        reusable = previous if previous and _same_vectors(previous.manifest.inputs, job.inputs) else None
+        embedded = _write_vectors(path / "vectors", written.passages, encoder, reusable, job.progress)
         search = VectorIndex.build(path / "vectors")
         texts = (passage.embedded for passage in written.passages)
         WordIndex.build(path / "words", texts, settings.bm25_k1, settings.bm25_b)
-    encoder.save(settings.index / "models")
-    # The fingerprint is of the files as they were found, before they were read: one that changed
-    # in between makes the next build differ.
+    for model in (encoder, job.reader):
+        model.save(settings.index / "models")
     manifest = Manifest(
         format=FORMAT,
         built_at=datetime.now(UTC).isoformat(timespec="seconds"),
         fingerprint=fingerprint,
-        inputs=inputs,
+        inputs=job.inputs,
         dimension=encoder.dimension,
         search=search,
         documents=documents,
         passages=passages,
-        skipped=tuple(skipped),
+        skipped=tuple(job.skipped),
         files=_seal(path),
     )
     write_synced(path / "manifest.json", json.dumps(asdict(manifest), indent=2, ensure_ascii=False))
     _publish(settings.index, name)
     _prune(settings.index / "builds", keep={name, previous.path.name if previous else name})
-    _prune(
-        settings.index / "models",
-        keep={m.encoder_digest for m in (manifest, previous.manifest if previous else manifest)},
-    )
-    seconds = time.monotonic() - began
-    return BuildReport(unchanged=False, manifest=manifest, embedded=embedded, seconds=seconds)
+    models = {digest for m in (manifest, previous.manifest if previous else manifest) for digest in m.models}
+    _prune(settings.index / "models", keep=models)
+    return manifest, embedded
 
 
-def _read(
-    files: Sequence[SourceFile],
-    skipped: list[Skipped],
-    inputs: dict[str, Any],
-    settings: Settings,
-    encoder: Encoder,
-    progress: Progress,
-) -> Iterator[tuple[Document, Sequence[Passage]]]:
+def _read(job: _Job) -> Iterator[tuple[Document, Sequence[Passage]]]:
     """Documents with their passages; what cannot be read goes to `skipped`, digests to `inputs`."""
-    for done, file in enumerate(files, start=1):
+    settings, encoder = job.settings, job.encoder
+    for done, file in enumerate(job.files, start=1):
         match read(file):
             case Document() as document:
-                inputs["sources"][document.source] = document.sha256
+                job.inputs["sources"][document.source] = document.sha256
                 # Asked here: the model need not be loaded to find that there is no document.
                 budget = min(settings.passage_tokens, encoder.max_tokens)
                 yield document, split(document, encoder.count_tokens, budget)
             case Skipped() as skip:
-                skipped.append(skip)
-        progress("Reading", done, len(files))
+                job.skipped.append(skip)
+        job.progress("Reading", done, len(job.files))
 
 
 def _same_vectors(before: dict[str, Any], now: dict[str, Any]) -> bool:

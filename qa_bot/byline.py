@@ -2,14 +2,13 @@
 
 "Who wrote this?" shares no word with "By Jane Doe", so no search by likeness finds it. Where a
 question is about nothing but a document's author, date or publisher, the front matter says what
-to look for, and the answer is the sentence of the body that says it.
+to look for, and the answer is where the body says it.
 """
 
 import re
 from collections.abc import Iterator, Sequence
 from datetime import date
 
-from qa_bot.chunking import sentences
 from qa_bot.types import Document, Passage
 from qa_bot.words import content_words
 
@@ -46,16 +45,16 @@ def asked_field(question: str) -> str | None:
 def find_byline(
     field: str, document: Document, passages: Sequence[Passage]
 ) -> tuple[Passage, int, int] | None:
-    """The first sentence of the document's passages that says the field: one of them, and the span in it."""
+    """Where the document's passages first say the field: one of them, and the span of the value in it."""
     value = getattr(document, field)
     if not value:
         return None
     spellings = [re.escape(spelling) for spelling in (_date_spellings(value) if field == "date" else [value])]
     said = re.compile(rf"(?<!\w)(?:{'|'.join(spellings)})(?!\w)", re.IGNORECASE)
     for passage in passages:
-        for start, end in sentences(passage.text):
-            if said.search(passage.text[start:end]):
-                return passage, start, end
+        found = said.search(passage.text)
+        if found:
+            return passage, *found.span()
     return None
 
 

@@ -72,21 +72,28 @@ def cli() -> None:
     help="A sentence-transformers model: a directory, or a name on the hub, which is downloaded."
     "  [default: all-MiniLM-L6-v2, which is installed]",
 )  # fmt: skip
+@click.option(
+    "--reader", envvar="QA_BOT_READER", show_envvar=True,
+    help="An extractive question-answering model of transformers, likewise."
+    "  [default: the one that is installed]",
+)  # fmt: skip
 @json_option
-def index(sources: Path, index: Path, model: str | None, as_json: bool) -> None:
+def index(sources: Path, index: Path, model: str | None, reader: str | None, as_json: bool) -> None:
     """Build the index from the sources; do nothing where nothing changed.
 
     Files that cannot be read are named and skipped; the exit code is then 3.
     """
     from qa_bot.build import build_index
     from qa_bot.config import Settings
-    from qa_bot.models import encoder_for_build
+    from qa_bot.models import encoder_for_build, reader_for_build
 
     settings = Settings(sources=sources, index=index)
     # Naming a model is how a user asks for a download.
-    encoder = encoder_for_build(model, download=model is not None, notify=partial(click.echo, err=True))
+    notify = partial(click.echo, err=True)
+    encoder = encoder_for_build(model, download=model is not None, notify=notify)
+    span_model = reader_for_build(reader, download=reader is not None, notify=notify)
     with progress_bar() as progress:
-        report = build_index(settings, encoder, progress)
+        report = build_index(settings, encoder, progress, span_model)
     manifest = report.manifest
     if as_json:
         skipped = [dataclasses.asdict(skip) for skip in manifest.skipped]
@@ -175,6 +182,7 @@ def status(index: Path, sources: Path, verify: bool, as_json: bool) -> None:
             {
                 "built_at": manifest.built_at,
                 "model": manifest.model,
+                "reader": manifest.reader and manifest.reader[0],
                 "documents": manifest.documents,
                 "passages": manifest.passages,
                 "skipped": [dataclasses.asdict(skip) for skip in manifest.skipped],
@@ -209,7 +217,11 @@ def _open_bot(index: Path, top_k: int | None, threshold: float | None) -> "QABot
     from qa_bot.bot import QABot
     from qa_bot.config import Settings
 
-    settings = Settings(index=index, model=os.environ.get("QA_BOT_MODEL") or None)
+    settings = Settings(
+        index=index,
+        model=os.environ.get("QA_BOT_MODEL") or None,
+        reader=os.environ.get("QA_BOT_READER") or None,
+    )
     if top_k is not None:
         settings = dataclasses.replace(settings, top_k=top_k)
     if threshold is not None:
@@ -257,13 +269,14 @@ def _prompt() -> str:
 
 
 def _print_answer(answer: "Answer") -> None:
-    if answer.abstained:
-        click.echo("The sources don't say. Nearest to the question:")
+    if answer.text is None:
+        click.echo(f"The sources don't say. {_printable(answer.reason or '')}\nNearest to the question:")
         for scored in answer.nearest[:3]:
             passage = scored.passage
             click.echo(f"\n  {_printable(passage.text[:300])}{'…' if len(passage.text) > 300 else ''}")
             click.secho(f"  {_printable(passage.title or passage.source)}", dim=True)
         return
+    click.secho(f"{_printable(answer.text)}\n", bold=True)
     for number, citation in enumerate(answer.citations, start=1):
         quote, first, last = citation.quote, citation.answer_start, citation.answer_end
         bold = click.style(_printable(quote[first:last]), bold=True)

@@ -1,10 +1,8 @@
 """qa-bot eval | calibrate: how good the answers are, and how sure to be of them."""
 
-import math
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +24,10 @@ SAMPLE_SEED = 2023
 @click.argument("file", type=click.Path(path_type=Path))
 @index_option
 @sources_option
-@click.option("--split", help="Ask only the questions of this split (of SQuAD: of this article).")
+@click.option(
+    "--split", "splits", multiple=True,
+    help="Ask only the questions of this split (of SQuAD: of this article); may be repeated.",
+)  # fmt: skip
 @click.option("--limit", type=click.IntRange(1), help="Ask a random sample of this many, always the same.")
 @click.option(
     "--distractors", type=click.Path(path_type=Path),
@@ -45,7 +46,7 @@ def evaluate(
     file: Path,
     index: Path,
     sources: Path,
-    split: str | None,
+    splits: tuple[str, ...],
     limit: int | None,
     distractors: Path | None,
     report: Path | None,
@@ -62,7 +63,7 @@ def evaluate(
     from qa_bot.comparison import compare, read_report
     from qa_bot.evaluation import load, run
 
-    evalset = load(file, split)
+    evalset = load(file, splits)
     parts = ["", "gold"] if evalset.paragraphs else [""]
     earlier = [read_report(against / part) for part in parts] if against else []
     cases = _sample(evalset.cases, limit)
@@ -72,11 +73,8 @@ def evaluate(
         runs = {"all paragraphs": False, "the right paragraph alone": True}
         for what, gold_only in runs.items() if evalset.paragraphs else [("", False)]:
             outcomes = run(bot, cases, gold_only=gold_only, on_progress=progress)
-            if evalset.paragraphs or distractors:
-                # Its encoder remembers, as a user's does not.
-                outcomes = [replace(outcome, seconds=math.nan) for outcome in outcomes]
             among = f", among {distractors.name}" if distractors else ""
-            title = f"{evalset.name}{f', {split}' if split else ''}{among}{f': {what}' if what else ''}"
+            title = f"{', '.join([evalset.name, *splits])}{among}{f': {what}' if what else ''}"
             made.append(reports.make(title, command, bot.manifest.model, bot.calibration, outcomes))
     if report:
         for part, each in zip(parts, made, strict=True):
@@ -97,8 +95,10 @@ def evaluate(
 @click.command(short_help="Fit score and threshold to a set of questions.")
 @click.argument("file", type=click.Path(path_type=Path))
 @index_option
-@click.option("--split", help="Fit to the questions of this split alone.")
-def calibrate(file: Path, index: Path, split: str | None) -> None:
+@click.option(
+    "--split", "splits", multiple=True, help="Fit to the questions of this split alone; may be repeated."
+)
+def calibrate(file: Path, index: Path, splits: tuple[str, ...]) -> None:
     """Fit score and threshold to the questions of FILE, and keep them with the index.
 
     The questions must be about the documents of the index, some of them without an answer there.
@@ -110,8 +110,8 @@ def calibrate(file: Path, index: Path, split: str | None) -> None:
     from qa_bot.evaluation import calibrate as fit
     from qa_bot.evaluation import load
 
-    evalset = load(file, split)
-    name = f"{evalset.name}{f', {split}' if split else ''}"
+    evalset = load(file, splits)
+    name = ", ".join([evalset.name, *splits])
     with progress_bar() as progress:
         calibration = fit(QABot.open(index, settings=Settings(threshold=0)), evalset.cases, name, progress)
     save(index, calibration)
@@ -132,8 +132,7 @@ def _bot_for(
     from qa_bot.bot import QABot
     from qa_bot.build import build_index
     from qa_bot.config import Settings
-    from qa_bot.evaluation import RememberingEncoder, load, write_paragraphs
-    from qa_bot.models import encoder_for_build
+    from qa_bot.evaluation import load, write_paragraphs
 
     if not evalset.paragraphs and not distractors:
         yield QABot.open(index, settings=Settings(threshold=0))
@@ -144,9 +143,8 @@ def _bot_for(
         if distractors:
             shutil.copytree(sources, settings.sources, dirs_exist_ok=True)
             write_paragraphs(load(distractors).paragraphs, settings.sources)
-        encoder = RememberingEncoder(encoder_for_build())
-        build_index(settings, encoder, progress)
-        yield QABot.open(settings.index, settings=settings, encoder=encoder)
+        build_index(settings, on_progress=progress)
+        yield QABot.open(settings.index, settings=settings)
 
 
 def _sample(cases: "Sequence[Case]", limit: int | None) -> "Sequence[Case]":

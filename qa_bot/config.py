@@ -17,6 +17,10 @@ class Settings:
     # build; for a question, whatever the index was built with.
     model: str | None = None
 
+    # An extractive question-answering model of transformers: a directory, or a name. None: the
+    # packaged reader for a build; for a question, whatever the index was built with.
+    reader: str | None = None
+
     # Tokens of a passage, at most. A few sentences: enough for a pronoun to find its noun, little
     # enough that one vector still says what the passage is about.
     passage_tokens: int = 128

@@ -5,8 +5,6 @@ tokenizers alone: no torch is loaded to answer a question.
 """
 
 import json
-import os
-import shutil
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
@@ -16,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from qa_bot.errors import ModelError
 from qa_bot.files import digest_of
+from qa_bot.onnx_files import cores, keep, load_session, load_tokenizer, unusable
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -25,8 +23,7 @@ if TYPE_CHECKING:
 
 Vectors = NDArray[np.float32]
 
-# The files of an exported model.
-MODEL, TOKENIZER, CONFIG = "model.onnx", "tokenizer.json", "encoder.json"
+CONFIG = "encoder.json"
 
 
 class Encoder(Protocol):
@@ -90,7 +87,7 @@ class OnnxEncoder:
             self.dimension = int(self._config["dimension"])
             self.max_tokens = int(self._config["max_tokens"])
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise self._unusable(error) from error
+            raise unusable(name, folder, error) from error
 
     def count_tokens(self, text: str) -> int:
         return len(self._whole.encode(text, add_special_tokens=False))
@@ -112,13 +109,7 @@ class OnnxEncoder:
         return rows
 
     def save(self, models: Path) -> None:
-        folder = models / self.digest
-        if not folder.is_dir() or digest_of(folder) != self.digest:
-            fresh = models / f".{self.digest}"
-            for stale in (fresh, folder):
-                shutil.rmtree(stale, ignore_errors=True)
-            shutil.copytree(self.folder, fresh, ignore=shutil.ignore_patterns(".*"))
-            fresh.rename(folder)
+        keep(self.folder, self.digest, models)
 
     def _encode(self, text: str) -> Vectors:
         ids = self._truncating.encode(text).ids
@@ -128,50 +119,14 @@ class OnnxEncoder:
 
     @cached_property
     def _whole(self) -> "Tokenizer":
-        tokenizer = self._load_tokenizer()
-        tokenizer.no_truncation()
-        return tokenizer
+        return load_tokenizer(self.name, self.folder)
 
     @cached_property
     def _truncating(self) -> "Tokenizer":
-        tokenizer = self._load_tokenizer()
+        tokenizer = load_tokenizer(self.name, self.folder)
         tokenizer.enable_truncation(int(self._config["window"]))
-        return tokenizer
-
-    def _load_tokenizer(self) -> "Tokenizer":
-        from tokenizers import Tokenizer
-
-        try:
-            tokenizer = Tokenizer.from_file(str(self.folder / TOKENIZER))
-        except Exception as error:  # the library raises no class of its own
-            raise self._unusable(error) from error
-        tokenizer.no_padding()
         return tokenizer
 
     @cached_property
     def _session(self) -> "InferenceSession":
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1  # each caller's own; see the class
-        # The export did what there is to do.
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-        try:
-            return onnxruntime.InferenceSession(
-                self.folder / MODEL, options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # whatever a damaged file makes the library raise
-            raise self._unusable(error) from error
-
-    def _unusable(self, error: Exception) -> ModelError:
-        reason = str(error).strip().splitlines() or [type(error).__name__]
-        return ModelError(
-            f"The exported model {self.name!r} in {self.folder} cannot be loaded: {reason[0]} "
-            "Build the index again with: qa-bot index"
-        )
-
-
-def cores() -> int:
-    """The processors that this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
+        return load_session(self.name, self.folder)

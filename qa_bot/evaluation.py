@@ -9,7 +9,7 @@ import gzip
 import json
 import lzma
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 from qa_bot.bot import QABot
 from qa_bot.byline import asked_field
 from qa_bot.calibration import THRESHOLD, Calibration
-from qa_bot.encoder import Encoder, Vectors
 from qa_bot.errors import QABotError
 from qa_bot.metrics import (
     Floats,
@@ -91,8 +90,8 @@ class Outcome:
         return any(_holds(self.case, c.source, c.quote) for c in self.answer.citations)
 
 
-def load(path: Path, split: str | None = None) -> EvalSet:
-    """Read a question set; `split` keeps the cases of that split. Raises EvalSetError."""
+def load(path: Path, splits: Collection[str] = ()) -> EvalSet:
+    """Read a question set; `splits`, where there are any, keep the cases of those. Raises EvalSetError."""
     try:
         data = path.read_bytes()
         unpack = {".xz": lzma.decompress, ".gz": gzip.decompress}.get(path.suffix)
@@ -108,9 +107,10 @@ def load(path: Path, split: str | None = None) -> EvalSet:
             f"{path} cannot be read as a question set ({type(error).__name__}: {error}). "
             "It must be JSON lines as evals/README.md describes, or SQuAD JSON."
         ) from error
-    cases = tuple(case for case in cases if split is None or case.split == split)
+    cases = tuple(case for case in cases if not splits or case.split in splits)
     if not cases:
-        raise EvalSetError(f"{path} holds no questions{f' of the split {split!r}' if split else ''}.")
+        named = f" of the split {' or '.join(map(repr, splits))}" if splits else ""
+        raise EvalSetError(f"{path} holds no questions{named}.")
     return EvalSet(name=path.name.split(".")[0], cases=cases, paragraphs=paragraphs)
 
 
@@ -276,24 +276,6 @@ def _squad(squad: dict[str, Any]) -> tuple[tuple[Case, ...], dict[str, str]]:
                     )
                 )
     return tuple(cases), paragraphs
-
-
-class RememberingEncoder:
-    """An encoder that embeds no text twice: thousands of questions read the same sentences."""
-
-    def __init__(self, encoder: Encoder) -> None:
-        self._encoder = encoder
-        self._vectors: dict[str, Vectors] = {}
-        self.name, self.digest = encoder.name, encoder.digest
-        self.dimension, self.max_tokens = encoder.dimension, encoder.max_tokens
-        self.runtime, self.save = encoder.runtime, encoder.save
-        self.count_tokens, self.encode_query = encoder.count_tokens, encoder.encode_query
-
-    def encode_documents(self, texts: Sequence[str], on_done: Callable[[int], None] | None = None) -> Vectors:
-        new = [text for text in dict.fromkeys(texts) if text not in self._vectors]
-        if new:
-            self._vectors.update(zip(new, self._encoder.encode_documents(new, on_done), strict=True))
-        return np.stack([self._vectors[text] for text in texts])
 
 
 def calibrate(

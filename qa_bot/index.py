@@ -1,11 +1,12 @@
-"""Open an index directory, and the encoder that it was built with."""
+"""Open an index directory, and the models that it is asked with."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 from qa_bot.contents import Contents, Documents, Passages
 from qa_bot.encoder import Encoder, OnnxEncoder
-from qa_bot.manifest import NOT_AS_WRITTEN, Manifest, current_path, damaged, model_folder, parse
+from qa_bot.manifest import NOT_AS_WRITTEN, Manifest, current_path, damaged, parse
+from qa_bot.span_model import SpanModel
 from qa_bot.vectors import VectorIndex
 from qa_bot.words import WordIndex
 
@@ -64,9 +65,17 @@ def open_index(folder: Path) -> Index:
 
 def encoder_of_index(folder: Path, manifest: Manifest) -> Encoder:
     """The encoder that an index was built with; raises ModelError."""
-    exported = model_folder(folder, manifest)
-    if exported:
-        return OnnxEncoder(manifest.model, exported, manifest.encoder_digest)
+    if manifest.runtime == OnnxEncoder.runtime:
+        digest = manifest.encoder_digest
+        return OnnxEncoder(manifest.model, folder / "models" / digest, digest)
     from qa_bot.sentence_transformer import SentenceTransformerEncoder
 
     return SentenceTransformerEncoder(manifest.model)
+
+
+def reader_of_index(folder: Path, manifest: Manifest) -> SpanModel:
+    """The extractive model that answers from an index; raises ModelError."""
+    if manifest.reader is None:
+        return SpanModel()
+    name, digest = manifest.reader
+    return SpanModel(name, folder / "models" / digest, digest)

@@ -2,7 +2,7 @@
 
 index/CURRENT               the name of the build that answers, replaced in one step
 index/builds/<name>/        manifest.json (written last), contents.db, vectors/, words/
-index/models/<digest>/      the exported model of the builds, by its content
+index/models/<digest>/      the exported models of the builds, by their content
 index/build.lock            held by the process that builds
 """
 
@@ -17,7 +17,7 @@ from qa_bot.errors import IndexUnusable
 from qa_bot.files import digest_of, file_digest
 from qa_bot.sources import Skipped, scan
 
-FORMAT = 3
+FORMAT = 4
 
 # What reading files raises that are not the ones that a build wrote.
 NOT_AS_WRITTEN = (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, sqlite3.Error)
@@ -52,6 +52,18 @@ class Manifest:
         """The library that runs the encoder."""
         return str(self.inputs["encoder"]["runtime"])
 
+    @property
+    def reader(self) -> tuple[str, str] | None:
+        """Name and digest of the reader that the user named; None: the packaged one."""
+        reader = self.inputs["reader"]
+        return (str(reader["name"]), str(reader["digest"])) if reader else None
+
+    @property
+    def models(self) -> list[str]:
+        """The digests of the exported models that the index keeps."""
+        kept = [self.encoder_digest] if self.runtime == "onnxruntime" else []
+        return [*kept, self.reader[1]] if self.reader else kept
+
 
 def read_manifest(folder: Path) -> Manifest:
     """The manifest of the build that CURRENT names; raises IndexUnusable."""
@@ -67,11 +79,6 @@ def current_build(folder: Path) -> str:
         return current_path(folder).name
     except OSError as error:
         raise damaged(folder, str(error)) from error
-
-
-def model_folder(folder: Path, manifest: Manifest) -> Path | None:
-    """Where the exported model of a build is kept; None where its library keeps it."""
-    return folder / "models" / manifest.encoder_digest if manifest.runtime == "onnxruntime" else None
 
 
 def verify(folder: Path) -> list[str]:
@@ -90,9 +97,9 @@ def verify(folder: Path) -> list[str]:
             continue
         if digest != expected["sha256"]:
             faults.append(f"{name}: not the bytes that were written")
-    model = model_folder(folder, manifest)
-    if model and digest_of(model) != manifest.encoder_digest:
-        faults.append(f"models/{model.name}: not the model that was written")
+    for digest in manifest.models:
+        if digest_of(folder / "models" / digest) != digest:
+            faults.append(f"models/{digest}: not the model that was written")
     return faults
 
 
@@ -126,9 +133,8 @@ def parse(path: Path) -> Manifest:
         )
     skipped = tuple(Skipped(**skip) for skip in fields.pop("skipped"))
     manifest = Manifest(**fields, skipped=skipped)
-    whole = (
-        manifest.model and manifest.encoder_digest and manifest.runtime and manifest.inputs["sources"].keys()
-    )
+    named = all((manifest.model, manifest.encoder_digest, manifest.runtime, *manifest.models))
+    whole = named and manifest.inputs["sources"].keys()
     if not whole or not all(isinstance(f["bytes"], int) and f["sha256"] for f in manifest.files.values()):
         raise ValueError("the manifest is not whole")
     return manifest

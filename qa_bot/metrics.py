@@ -78,18 +78,30 @@ def interval(statistic: Callable[[NDArray[np.int64]], float], count: int) -> tup
 def platt(evidence: Floats, right: NDArray[np.bool_]) -> tuple[float, float]:
     """(slope, bias) so that sigmoid(slope * evidence + bias) is the share right (Platt 1999).
 
-    Newton's method on the log loss with Platt's smoothed targets, so that no weight is infinite.
+    The log loss is taken with Platt's smoothed targets, so that no weight is infinite.
     """
     positives, negatives = int(right.sum()), int((~right).sum())
     target = np.where(right, (positives + 1) / (positives + 2), 1 / (negatives + 2))
-    features = np.stack([evidence, np.ones_like(evidence)], axis=1)
-    weights = np.zeros(2)
+    slope, bias = logistic_regression(np.stack([evidence, np.ones_like(evidence)], axis=1), target)
+    return float(slope), float(bias)
+
+
+def logistic_regression(
+    features: Floats, target: Floats, counts: Floats | None = None, ridge: float = 1e-9
+) -> Floats:
+    """The weights w that fit sigmoid(features @ w) to `target` in [0, 1], by Newton's method.
+
+    `features` has shape (n, d); row i counts `counts[i]` times; `ridge` weighs the squares of w.
+    """
+    counts = np.ones(len(features)) if counts is None else counts
+    weights = np.zeros(features.shape[1])
     for _ in range(100):
         probability = 1 / (1 + np.exp(-features @ weights))
-        gradient = features.T @ (probability - target)
-        spread = probability * (1 - probability)
-        step = np.linalg.solve((features * spread[:, None]).T @ features + 1e-9 * np.eye(2), gradient)
+        gradient = features.T @ (counts * (probability - target)) + ridge * weights
+        spread = counts * probability * (1 - probability)
+        hessian = (features * spread[:, None]).T @ features + ridge * np.eye(features.shape[1])
+        step = np.linalg.solve(hessian, gradient)
         weights -= step
         if np.abs(step).max() < 1e-9:
             break
-    return float(weights[0]), float(weights[1])
+    return weights

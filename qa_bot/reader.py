@@ -2,114 +2,172 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, replace
 
 from qa_bot.calibration import THRESHOLD, Calibration
 from qa_bot.chunking import sentences
-from qa_bot.encoder import Encoder
+from qa_bot.evidence import LIMIT, Asked, Evidence
+from qa_bot.span_model import PACKAGED, Span, SpanModel
 from qa_bot.types import Answer, Citation, Passage, Question, ScoredPassage
-from qa_bot.words import WordIndex, content_words
+from qa_bot.words import WordIndex
 
 _BEGINS_WITH_PRONOUN = re.compile(r"(it|its|he|his|she|her|they|their|this|these|those)\b", re.IGNORECASE)
-
-
-class Reader(Protocol):
-    """Finds the answer in passages; whatever finds it, the answer is their words."""
-
-    def read(self, question: Question, passages: Sequence[ScoredPassage]) -> Answer:
-        """Answer from `passages`, best first and at least one; they become `Answer.nearest`."""
+_ABBREVIATION = re.compile(r"(?:\b\w\.)+$")
+_PAIRS = (("(", ")"), ("[", "]"), ("“", "”"), ("‘", "’"), ('"', '"'))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Candidate:
-    passage: Passage
-    start: int  # in passage.text
+class Candidate:
+    """A stretch of a passage that may be the answer: passage.text[start:end]."""
+
+    scored: ScoredPassage
+    start: int
     end: int
-    evidence: float  # log-odds that these words answer the question
+    evidence: Evidence
+
+    @property
+    def text(self) -> str:
+        return self.scored.passage.text[self.start : self.end]
 
 
-class SentenceReader:
-    """Answers with the sentence that matches the question best.
+# Which passage's answer to give, and how sure to be of it: two fits (training/evidence.py).
+RANKING = Evidence(found=0.309, dense=2.677, lexical=0.176, missing=-3.188, numbers=0.0)
+CERTAINTY = Evidence(found=0.284, dense=0.0, lexical=0.0, missing=0.0, numbers=-2.043)
 
-    The evidence for a sentence is logistic in two things known without reading: its cosine with
-    the question, and the idf-weighted share of the question's words in it. The weights are a
-    logistic regression over the development half of evals/article.jsonl, rounded.
+# The bias is of the second of them.
+CALIBRATION = Calibration(
+    slope=1.0,
+    bias=-1.083,
+    threshold=THRESHOLD,
+    reader=PACKAGED,
+    cases=838,
+    fitted_to="2 articles of SQuAD 2.0, and article, dev",
+)
 
-    A follow-up has few words of its own, so its sentences are also weighed by how well their
-    passage matches the topic; and a sentence that was the answer to the topic counts less, unless
-    the question has no word of content ("When?") and so asks for more of the same.
-    """
 
-    COSINE, COVERAGE, BIAS = 3.0, 6.0, -5.0
-    TOPIC, GIVEN = 10.0, -1.0  # by the follow-ups of the same half
-
-    # qa-bot calibrate evals/article.jsonl --split dev
-    CALIBRATION = Calibration(
-        slope=0.622, bias=0.083, threshold=THRESHOLD, reader="sentence", cases=117, fitted_to="article, dev"
-    )
+class Reader:
+    """Answers with the best span of the best passage, and withholds it where too little speaks for it."""
 
     def __init__(
-        self, encoder: Encoder, words: WordIndex, calibration: Calibration, threshold: float
+        self, model: SpanModel, words: WordIndex, calibration: Calibration, threshold: float
     ) -> None:
-        self._encoder = encoder
+        self._model = model
         self._words = words
         self._calibration = calibration
         self._threshold = threshold
 
     def read(self, question: Question, passages: Sequence[ScoredPassage]) -> Answer:
-        best = max(self._candidates(question, passages), key=lambda candidate: candidate.evidence)
-        score = self._calibration.score(best.evidence)
-        abstained = score < self._threshold
+        """Answer from `passages`, best first and at least one; they become `Answer.nearest`."""
+        asked = Asked(question.understood, self._words)
+        candidates = self._candidates(question, asked, passages)
+        # The first of equals: max keeps the order of the passages.
+        best = max(candidates, key=lambda candidate: candidate.evidence.weighed(RANKING), default=None)
+        score = self._calibration.score(best.evidence.weighed(CERTAINTY)) if best else 0.0
+        chosen = best if score >= self._threshold else None
         return Answer(
             question=question.text,
             understood=question.understood,
-            text=None if abstained else best.passage.text[best.start : best.end],
-            abstained=abstained,
+            text=chosen.text if chosen else None,
+            abstained=chosen is None,
             score=score,
-            citations=() if abstained else (cite(best.passage, best.start, best.end),),
+            citations=(cite(chosen.scored.passage, chosen.start, chosen.end),) if chosen else (),
             nearest=tuple(passages),
+            reason=None if chosen else _why_not(asked, passages),
         )
 
-    def _candidates(self, question: Question, passages: Sequence[ScoredPassage]) -> list[_Candidate]:
-        spans = [(scored, *span) for scored in passages for span in sentences(scored.passage.text)]
-        texts = [scored.passage.text[start:end] for scored, start, end in spans]
-        cosines = self._encoder.encode_documents(texts) @ self._encoder.encode_query(question.text)
-        asked = list(dict.fromkeys(content_words(question.text)))
-        candidates = []
-        for (scored, start, end), text, cosine in zip(spans, texts, cosines, strict=True):
-            evidence = self.BIAS + self.COSINE * float(cosine) + self.COVERAGE * self._coverage(asked, text)
-            if question.topic:
-                evidence += self.TOPIC * scored.score
-                given, sentence = question.topic.answer or "", " ".join(text.split())
-                if asked and given and (sentence in given or given in sentence):
-                    evidence += self.GIVEN
-            candidates.append(_Candidate(passage=scored.passage, start=start, end=end, evidence=evidence))
-        return candidates
+    def candidates(self, question: Question, passages: Sequence[ScoredPassage]) -> list[Candidate]:
+        """Of each passage the span that answers best, with its evidence."""
+        return self._candidates(question, Asked(question.understood, self._words), passages)
 
-    def _coverage(self, asked: Sequence[str], text: str) -> float:
-        """The share of the words asked for, weighted by idf, that occur in the text, in [0, 1]."""
-        if not asked:
-            return 0.0
-        there = set(content_words(text))
-        weights = self._words.idf(asked)
-        return float(sum(w for word, w in zip(asked, weights, strict=True) if word in there) / weights.sum())
+    def _candidates(
+        self, question: Question, asked: Asked, passages: Sequence[ScoredPassage]
+    ) -> list[Candidate]:
+        texts = [scored.passage.text for scored in passages]
+        spans = self._model.read(question.read, texts)
+        whole = [span and _whole_words(text, span) for span, text in zip(spans, texts, strict=True)]
+        return [
+            Candidate(
+                scored=scored,
+                start=span.start,
+                end=span.end,
+                evidence=Evidence(
+                    found=_within(span.found),
+                    dense=scored.dense,
+                    lexical=scored.lexical,
+                    missing=asked.missing(scored.passage),
+                    numbers=float(bool(asked.missing_numbers(scored.passage))),
+                ),
+            )
+            for scored, span in zip(passages, whole, strict=True)
+            if span
+        ]
+
+
+def _why_not(asked: Asked, passages: Sequence[ScoredPassage]) -> str:
+    """Why the sources do not say, in one line."""
+    # Numbers and names say most.
+    unknown = sorted(asked.unknown_words, key=lambda word: (not word[0].isdigit(), not word[0].isupper()))[:3]
+    if unknown:
+        return f"The sources nowhere mention {' or '.join(f'“{word}”' for word in unknown)}."
+    lacking = [set(asked.missing_numbers(scored.passage)) for scored in passages]
+    numbers = [number for number in asked.numbers if all(number in those for those in lacking)]
+    if numbers:
+        return f"What comes nearest to the question does not mention {' or '.join(numbers[:3])}."
+    return "What comes nearest to the question does not answer it."
+
+
+def _within(score: float) -> float:
+    return max(-LIMIT, min(LIMIT, score))
+
+
+def _whole_words(text: str, span: Span) -> Span | None:
+    """The span in whole words, with its currency or percent sign, without punctuation around it.
+
+    None where nothing but punctuation is left.
+    """
+    start, end = span.start, span.end
+    while start > 0 and text[start - 1].isalnum() and text[start].isalnum():
+        start -= 1
+    while end < len(text) and text[end].isalnum() and text[end - 1].isalnum():
+        end += 1
+    if start > 0 and text[start - 1] in "$€£¥#":
+        start -= 1
+    if end < len(text) and text[end] == "%":
+        end += 1
+    before = None
+    while before != (start, end) and start < end:
+        before = start, end
+        first, last = text[start], text[end - 1]
+        full_stop = last == "." and not _ABBREVIATION.search(text, start, end)
+        if first.isspace() or first in ",;:.!?":
+            start += 1
+        elif last.isspace() or last in ",;:!?" or full_stop:
+            end -= 1
+        elif any(first == left and right not in text[start + 1 : end] for left, right in _PAIRS):
+            start += 1
+        elif any(last == right and left not in text[start : end - 1] for left, right in _PAIRS):
+            end -= 1
+    return replace(span, start=start, end=end) if start < end else None
 
 
 def cite(passage: Passage, start: int, end: int) -> Citation:
-    """The citation of a sentence, passage.text[start:end], as the answer.
+    """The citation of passage.text[start:end] as the answer.
 
-    The quote is the sentence, after the one before it where it begins with a pronoun.
+    The quote is the sentence that it stands in, or the sentences; after the one before where it
+    begins with a pronoun.
     """
-    quote_start = start
-    if _BEGINS_WITH_PRONOUN.match(passage.text, start):
-        before = [first for first, last in sentences(passage.text, 0, start) if last <= start]
-        quote_start = before[-1] if before else start
+    spans = list(sentences(passage.text))
+    around = [span for span in spans if span[0] < end and start < span[1]]
+    quote_start = min([start, *(first for first, _ in around)])
+    quote_end = max([end, *(last for _, last in around)])
+    if _BEGINS_WITH_PRONOUN.match(passage.text, quote_start):
+        before = [first for first, last in spans if last <= quote_start]
+        quote_start = before[-1] if before else quote_start
     return Citation(
         source=passage.source,
         start=passage.start + quote_start,
-        end=passage.start + end,
-        quote=passage.text[quote_start:end],
+        end=passage.start + quote_end,
+        quote=passage.text[quote_start:quote_end],
         answer_start=start - quote_start,
         answer_end=end - quote_start,
         title=passage.title,

@@ -58,7 +58,7 @@ class SentenceTransformerEncoder:
 
     def __init__(self, model: str = DEFAULT_MODEL, *, download: bool = False) -> None:
         self.name = model
-        self.path = _locate(model, download)
+        self.path = locate(model, download)
         self.files_digest = digest_of(self.path)
         self._lock = threading.Lock()
 
@@ -142,8 +142,8 @@ def windows(model: "SentenceTransformer") -> tuple[int, int]:
     return window, window - int(special) - prompts
 
 
-def _locate(model: str, download: bool) -> Path:
-    """The directory of a model's files."""
+def locate(model: str, download: bool, option: str = "--model") -> Path:
+    """The directory of a model's files; raises ModelError. `option` is how a user names such a one."""
     package = _PACKAGED.get(model)
     spec = importlib.util.find_spec(package) if package else None
     if spec and spec.origin:
@@ -162,7 +162,7 @@ def _locate(model: str, download: bool) -> Path:
         tried = "could not be downloaded" if download else "is not in the local cache"
         raise ModelError(
             f"The model {model!r} is no directory and {tried}. "
-            f"Check the name and the network, then run: qa-bot index --model {model}"
+            f"Check the name and the network, then run: qa-bot index {option} {model}"
         ) from None
     except Exception as error:  # whatever the hub, its HTTP library or the disk bring up
         reason = str(error).strip().splitlines() or [type(error).__name__]

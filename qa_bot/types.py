@@ -105,6 +105,14 @@ class Question:
         return f"{self.topic.question} {self.text}" if self.topic else self.text
 
     @property
+    def read(self) -> str:
+        """What to find an answer to: with what the topic was answered, for "it" and "there" to mean.
+
+        Without the topic's question, or that would be answered again.
+        """
+        return f"{self.text} {self.topic.answer or ''}".strip() if self.topic else self.text
+
+    @property
     def search(self) -> str:
         """What to look for: also the words that the topic was answered with."""
         return f"{self.understood} {self.topic.answer or ''}".strip() if self.topic else self.text
@@ -114,7 +122,8 @@ class Question:
 class Answer:
     """What the sources say to a question, or that they do not say it.
 
-    Where `abstained`, text is None, citations are empty, and `score` is the best candidate's.
+    Where `abstained`, text is None, citations are empty, `score` is the best candidate's, and `reason`
+    says in one line why.
     `understood` is the question as it was taken: longer than asked in a follow-up.
     """
 
@@ -125,3 +134,4 @@ class Answer:
     score: float  # in [0, 1]: the estimated probability that the answer is right
     citations: tuple[Citation, ...]
     nearest: tuple[ScoredPassage, ...]
+    reason: str | None = None  # None where it answers

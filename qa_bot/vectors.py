@@ -14,7 +14,8 @@ import numpy as np
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
-from qa_bot.encoder import Vectors, cores
+from qa_bot.encoder import Vectors
+from qa_bot.onnx_files import cores
 
 # FAISS and torch each bring an OpenMP; on macOS two thread pools in one process crash. One thread
 # needs no pool, and one question is no faster with more.

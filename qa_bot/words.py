@@ -44,9 +44,17 @@ _BLOCK = 1 << 20  # postings sorted at a time
 
 def content_words(text: str) -> list[str]:
     """The stems of a text's words, in order, without stop words (question words among them)."""
-    words = [word for word in _WORD.findall(text.lower()) if word not in _NO_CONTENT]
-    stems: list[str] = _STEMMER.stemWords(words)
-    return stems
+    return stems(spelled_words(text.lower()))
+
+
+def spelled_words(text: str) -> list[str]:
+    """The words that `content_words` gives the stems of, as the text spells them."""
+    return [word for word in _WORD.findall(text) if word.lower() not in _NO_CONTENT]
+
+
+def stems(words: Sequence[str]) -> list[str]:
+    stemmed: list[str] = _STEMMER.stemWords([word.lower() for word in words])
+    return stemmed
 
 
 class WordIndex:
@@ -135,6 +143,10 @@ class WordIndex:
         columns = (self._column(word) if word in self._vocabulary else slice(0, 0) for word in words)
         counts = np.array([column.stop - column.start for column in columns])
         return np.log1p((len(self) - counts + 0.5) / (counts + 0.5))
+
+    def known(self, words: Sequence[str]) -> NDArray[np.bool_]:
+        """Whether each stemmed word occurs at all, shape (len(words),)."""
+        return np.array([word in self._vocabulary for word in words], dtype=bool)
 
     def _column(self, word: str) -> slice:
         number = self._vocabulary[word]

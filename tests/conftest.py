@@ -4,6 +4,7 @@ import hashlib
 import ipaddress
 import os
 import re
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -77,6 +78,31 @@ class FakeEncoder:
         for word in re.findall(r"\w+", text.lower()) or [""]:
             vector[int.from_bytes(hashlib.sha256(word.encode()).digest()[:4]) % self.dimension] += 1
         return vector / np.linalg.norm(vector)
+
+
+WITHOUT_TORCH = """
+import importlib.abc, sys
+
+class Absent(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {"torch", "transformers", "sentence_transformers", "onnx"}:
+            raise ModuleNotFoundError(f"No module named {name!r}")
+
+sys.meta_path.insert(0, Absent())
+from qa_bot.cli import main
+main()
+"""
+
+
+def without_torch(home: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run qa-bot as on a machine that has neither torch nor a cache."""
+    return subprocess.run(
+        [sys.executable, "-c", WITHOUT_TORCH, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env={"PATH": "/usr/bin:/bin", "HOME": str(home)},
+        check=False,
+    )
 
 
 def words_of(texts: Sequence[str], k1: float = 0.9, b: float = 0.4) -> WordIndex:

@@ -12,6 +12,8 @@ from qa_bot.comparison import compare, read_report
 from qa_bot.evaluation import EvalSetError
 
 REPORTS = ROOT / "evals/reports"
+# Of the SQuAD half, the articles that neither trained nor calibrated the reader (training/README.md).
+HELD_BACK = ("1973_oil_crisis", "French_and_Indian_War", "Packet_switching", "Warsaw")
 
 
 def report(right: list[bool], scores: list[float], threshold: float = 0.5) -> dict[str, Any]:
@@ -95,4 +97,5 @@ def test_the_article_among_others_is_answered_no_worse_than_committed(data: Path
 @pytest.mark.data
 @pytest.mark.slow
 def test_squad_is_answered_no_worse_than_committed(data: Path) -> None:
-    held([str(data / "squad2_dev_half.json.xz"), "--limit", "2000", "--against", str(REPORTS / "squad2")])
+    splits = [option for article in HELD_BACK for option in ("--split", article)]
+    held([str(data / "squad2_dev_half.json.xz"), *splits, "--against", str(REPORTS / "squad2")])

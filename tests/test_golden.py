@@ -12,16 +12,16 @@ from qa_bot import Answer, IndexUnusable, InvalidQuestion, QABot, Settings, Turn
 from qa_bot.encoder import OnnxEncoder
 
 ANSWERS = {
-    "How many countries took part in First Light 2022?": "76 countries",
-    "Which operation did Interpol initiate?": "Initiated by Interpol",
-    "How many arrests did the operation lead to?": "2,000 arrests",
+    "How many countries took part in First Light 2022?": "76",
+    "Which operation did Interpol initiate?": "First Light 2022",
+    "How many arrests did the operation lead to?": "2,000",
     "Who issued the white paper?": "State Council Information Office",
     "When was the white paper issued?": "March 16",
-    "What is the title of the white paper?": "China's Law-Based Cyberspace Governance in the New Era",
+    "What is the title of the white paper?": "China's Law-Based Cyberspace Governance",
     "Who is the vice-minister of the Cyberspace Administration of China?": "Cao Shumin",
     "Which university is Wang Yi a law professor at?": "Renmin University of China",
     "What has China hosted every year since 2014?": "World Internet Conference",
-    "Who attends the World Internet Conference?": "think tanks",
+    "Since when has China hosted the World Internet Conference?": "2014",
     "What have the 15 member states established?": "regional rules",
     "Which UNESCO recommendation did China help to formulate?": "Ethics of Artificial Intelligence",
     "Who wrote this article?": "Cao Yin",
@@ -62,7 +62,7 @@ def test_a_follow_up_is_understood_from_the_turn_before(article_bot: QABot) -> N
 
 def test_a_sentence_that_begins_with_a_pronoun_is_quoted_after_the_one_before(article_bot: QABot) -> None:
     said = article_bot.ask("What does the paper demonstrate?")
-    assert said.text and said.text.startswith("It demonstrates")
+    assert said.text and said.text.startswith("China's efforts")
     assert said.citations[0].quote.startswith('Titled "China')
     _assert_checkable(article_bot, said)
 
@@ -120,10 +120,10 @@ def test_answer_opens_the_index_that_the_environment_names_and_again_after_a_reb
         answer("What colour is the door?")
     note.write_text("The colour of the door is green.")
     build_index(settings, real_encoder)
-    assert answer("What colour is the door?").text == "The colour of the door is green."
+    assert answer("What colour is the door?").text == "green"
     note.write_text("The colour of the door is red.")
     build_index(settings, real_encoder)
-    assert answer("What colour is the door?").text == "The colour of the door is red."
+    assert answer("What colour is the door?").text == "red"
     assert answer("What colour is the door?", index=settings.index).citations[0].source == "note.txt"
 
 

@@ -112,7 +112,7 @@ def test_a_deleted_document_stops_answering_and_its_text_goes_with_the_last_buil
     secret = {"secret.md": "# Xylophone\n\nThe xylophone is in the cellar.\n"}
     write(settings.sources, FILES | secret)
     build_index(settings, FakeEncoder())
-    assert _said(settings, "Where is the xylophone?") == "The xylophone is in the cellar."
+    assert _said(settings, "Where is the xylophone?") == "in the cellar"
     write(settings.sources, FILES)
     build_index(settings, FakeEncoder())
     bot = QABot.open(settings.index, encoder=FakeEncoder())
@@ -201,7 +201,7 @@ def test_wherever_a_build_is_interrupted_a_whole_one_answers(
         assert verify(built.index) == []
         manifest = read_manifest(built.index)
         assert manifest == old or "new.txt" in manifest.inputs["sources"]
-        assert _said(built, "When did the museum open?") == "The museum opened in 1998."
+        assert _said(built, "When did the museum open?") == "1998"
         moments += 1
     assert moments > 10
     assert len(_builds(built.index)) <= 2
@@ -221,9 +221,9 @@ def test_a_build_that_cannot_write_says_so_and_leaves_the_old_one(
         with pytest.raises(IndexUnusable, match=r"cannot be written: No space left .* run: qa-bot index"):
             build_index(built, FakeEncoder())
     assert (built.index / "CURRENT").read_bytes() == old
-    assert _said(built, "When did the museum open?") == "The museum opened in 1998."
+    assert _said(built, "When did the museum open?") == "1998"
     assert build_index(built, FakeEncoder()).unchanged is False
-    assert _said(built, "Do two rivers meet?") == "Two rivers meet."
+    assert _said(built, "Do two rivers meet?") == "Two rivers meet"
     assert len(_builds(built.index)) == 2 and {p.name for p in built.index.iterdir()} == {
         "CURRENT",
         "build.lock",
@@ -280,7 +280,7 @@ def test_a_killed_process_leaves_the_old_build_and_no_lock(built: Settings) -> N
     )
     assert killed.returncode == -9
     assert len(_builds(built.index)) == 2 and verify(built.index) == []
-    assert _said(built, "Do two rivers meet?") != "Two rivers meet."
+    assert _said(built, "Do two rivers meet?") != "Two rivers meet"
     build_index(built, FakeEncoder())
     _assert_whole(built)
 
@@ -297,9 +297,7 @@ def test_two_processes_do_not_build_one_index(built: Settings) -> None:
         with pytest.raises(IndexBusy, match=r"Another process .* Wait .* run: qa-bot index"):
             build_index(built, FakeEncoder())
         assert snapshot(built.index) == before
-        assert (
-            _said(built, "When did the museum open?") == "The museum opened in 1998."
-        )  # reading needs no lock
+        assert _said(built, "When did the museum open?") == "1998"  # reading needs no lock
         holder.communicate()
     assert not build_index(built, FakeEncoder()).unchanged
 
@@ -324,7 +322,7 @@ def test_nothing_to_index_is_an_error_that_names_each_file_and_keeps_the_old_bui
     for line in ("a.pdf: not one of .txt", "b.txt: empty", "c.md: binary, not text"):
         assert f"\n  {line}" in str(raised.value)
     assert snapshot(built.index / "builds") == before
-    assert _said(built, "When did the museum open?") == "The museum opened in 1998."
+    assert _said(built, "When did the museum open?") == "1998"
 
 
 def test_a_build_names_what_it_skipped_also_where_nothing_else_changed(built: Settings) -> None:
@@ -344,7 +342,7 @@ def test_a_file_that_was_unreadable_is_tried_again(built: Settings, monkeypatch:
         patch.setattr("qa_bot.build.read", lambda f: passing if f.source == "new.txt" else read(f))
         assert build_index(built, FakeEncoder()).manifest.skipped == (passing,)
     assert build_index(built, FakeEncoder()).manifest.skipped == ()
-    assert _said(built, "Do two rivers meet?") == "Two rivers meet."
+    assert _said(built, "Do two rivers meet?") == "Two rivers meet"
 
 
 def test_another_setting_encoder_or_library_makes_another_build(
@@ -453,7 +451,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "manifest with a field more": (lambda i: _edit_manifest(i, lambda m: m.update(x=1)), "is damaged"),
     "manifest of another format": (
         lambda index: _edit_manifest(index, lambda m: m.update(format=99)),
-        "has format 99, but this qa-bot reads format 3",
+        "has format 99, but this qa-bot reads format 4",
     ),
     "manifest without files": (lambda i: _edit_manifest(i, lambda m: m.update(files=[])), "is damaged"),
     "manifest without encoder": (lambda i: _edit_manifest(i, lambda m: m.update(inputs={})), "is damaged"),

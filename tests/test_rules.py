@@ -75,8 +75,9 @@ def test_a_byline_is_quoted_from_the_body_of_the_one_document_that_has_it(
     (settings.sources / "b.txt").write_text("The river is long.")
     build_index(settings, encoder)
     bot = QABot.open(settings.index, encoder=encoder, settings=replace(settings, threshold=0.999))
-    for question in ("Who wrote this?", "When was this published?"):
-        assert bot.ask(question).text == "By Jane Doe on 3 April 2023."
+    for question, said in (("Who wrote this?", "Jane Doe"), ("When was this published?", "3 April 2023")):
+        answer = bot.ask(question)
+        assert answer.text == said and answer.citations[0].quote == "By Jane Doe on 3 April 2023."
     assert bot.ask("Who published this?").abstained  # no publisher is named
     assert bot.ask("Who wrote this?", sources={"b.txt"}).abstained
     (settings.sources / "c.md").write_text(f"{front}By Jane Doe.\n")
