@@ -24,8 +24,9 @@ from sentence_transformers import SentenceTransformer
 from tokenizers import Tokenizer
 
 from qa_bot import export
-from qa_bot.encoder import TOKENIZER, Vectors, cores
+from qa_bot.encoder import Vectors
 from qa_bot.evaluation import load
+from qa_bot.onnx_files import TOKENIZER, cores
 from qa_bot.sentence_transformer import SentenceTransformerEncoder
 
 TURNS = 3

@@ -90,12 +90,13 @@ def start(found: dict[str, float]) -> Iterator[str]:
 
 
 def memory(found: dict[str, dict[str, float]]) -> Iterator[str]:
-    yield "One process, the article's index, retrieval alone. Anonymous: not pages of mapped files."
+    yield "One process, the article's index: retrieval alone, then whole answers. Anonymous: not pages"
+    yield "of mapped files."
     yield ""
     yield row("after questions", "resident, MB", "of it anonymous, MB")
     yield "|---:|---:|---:|"
     for number, f in found.items():
-        yield row(f"{int(number):,}", f"{f['VmRSS']:.0f}", f"{f['RssAnon']:.0f}")
+        yield row(number, f"{f['VmRSS']:.0f}", f"{f['RssAnon']:.0f}")
 
 
 def scale(found: dict[str, dict[str, Any]]) -> Iterator[str]:

@@ -74,7 +74,11 @@ after = {}
 for number in range(1, 20_001):
     bot.retrieve(questions[number % len(questions)], 5)
     if number in (1_000, 5_000, 20_000):
-        after[number] = resident()
+        after[f"{number:,} retrieved"] = resident()
+for number in range(1, 3_001):
+    bot.ask(questions[number % len(questions)])
+    if number in (1_000, 3_000):
+        after[f"and {number:,} asked"] = resident()
 print(json.dumps(after))
 """
 
