@@ -126,9 +126,9 @@ def _whole_words(text: str, span: Span) -> Span | None:
     None where nothing but punctuation is left.
     """
     start, end = span.start, span.end
-    while start > 0 and text[start - 1].isalnum() and text[start].isalnum():
+    while start > 0 and _inside_a_word(text, start):
         start -= 1
-    while end < len(text) and text[end].isalnum() and text[end - 1].isalnum():
+    while end < len(text) and _inside_a_word(text, end):
         end += 1
     if start > 0 and text[start - 1] in "$€£¥#":
         start -= 1
@@ -148,6 +148,11 @@ def _whole_words(text: str, span: Span) -> Span | None:
         elif any(last == right and left not in text[start : end - 1] for left, right in _PAIRS):
             end -= 1
     return replace(span, start=start, end=end) if start < end else None
+
+
+def _inside_a_word(text: str, at: int) -> bool:
+    # From U+2E80 on are the scripts of East Asia, which put no spaces between words.
+    return text[at - 1].isalnum() and text[at].isalnum() and text[at] < "\u2e80"
 
 
 def cite(passage: Passage, start: int, end: int) -> Citation:

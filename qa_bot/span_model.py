@@ -108,11 +108,13 @@ class SpanModel:
         # An end is not before its start, nor far behind it.
         behind = np.arange(len(tokens))[None, :] - np.arange(len(tokens))[:, None]
         scores[(behind < 0) | (behind >= SPAN_TOKENS)] = -np.inf
-        likely = np.argsort(-scores, axis=None, kind="stable")[: min(SPANS, int(np.isfinite(scores).sum()))]
+        flat = scores.ravel()
+        likely = np.argpartition(-flat, SPANS)[:SPANS] if len(flat) > SPANS else np.arange(len(flat))
+        likely = likely[np.isfinite(flat[likely])]
         firsts, lasts = np.divmod(likely, len(tokens))
         offsets = np.array(window.offsets)[tokens]
         start, end = offsets[firsts, 0], offsets[lasts, 1]
-        chosen = _most_overlap(start, end, scores.flat[likely])
+        chosen = _most_overlap(start, end, flat[likely])
         return Span(
             start=int(start[chosen]),
             end=int(end[chosen]),
@@ -130,8 +132,10 @@ class SpanModel:
         return starts[0], ends[0]
 
     def _cut(self, question: str) -> str:
-        offsets = self._plain.encode(question, add_special_tokens=False).offsets
         limit = min(QUESTION_TOKENS, self._window // 2)
+        if len(question) <= limit:  # no token is less than a character
+            return question
+        offsets = self._plain.encode(question, add_special_tokens=False).offsets
         return question if len(offsets) <= limit else question[: offsets[limit - 1][1]]
 
     @cached_property
