@@ -110,6 +110,7 @@ def scale(found: dict[str, dict[str, Any]]) -> Iterator[str]:
         "search": "vectors searched by",
         "build_s": "build, s",
         "build_peak_mb": "build, peak resident memory with mapped pages, MB",
+        "build_anonymous_mb": "build, peak anonymous memory, MB",
         "index_mb": "index on disk, MB",
         "open_s": "opening, s",
         "p50_ms": "retrieval p50, ms",

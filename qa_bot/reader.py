@@ -105,10 +105,10 @@ class Reader:
 
 def _why_not(asked: Asked, passages: Sequence[ScoredPassage]) -> str:
     """Why the sources do not say, in one line."""
-    # Numbers and names say most.
-    unknown = sorted(asked.unknown_words, key=lambda word: (not word[0].isdigit(), not word[0].isupper()))[:3]
+    unknown = asked.unknown_words
+    telling = [word for word in unknown if word[0].isdigit() or word[0].isupper()]  # numbers and names
     if unknown:
-        return f"The sources nowhere mention {' or '.join(f'“{word}”' for word in unknown)}."
+        return f"The sources nowhere mention {' or '.join(f'“{word}”' for word in (telling or unknown)[:3])}."
     lacking = [set(asked.missing_numbers(scored.passage)) for scored in passages]
     numbers = [number for number in asked.numbers if all(number in those for those in lacking)]
     if numbers:

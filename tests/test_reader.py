@@ -130,8 +130,8 @@ def test_an_abstention_says_why_in_one_line() -> None:
     def why(question: str) -> str | None:
         return _read(texts, question, FakeSpans({}), threshold=1.0).reason
 
-    assert why("Who baked Sourdough for Ann?") == "The sources nowhere mention “Sourdough” or “baked”."
-    assert why("Who baked in 2021?") == "The sources nowhere mention “2021” or “baked”."
+    assert why("Who baked Sourdough for Ann?") == "The sources nowhere mention “Sourdough”."
+    assert why("Who baked it?") == "The sources nowhere mention “baked”."
     assert why("Who lit the lamp in 2021?") == "The sources nowhere mention “2021”."
     assert why("Who lit the lamp in 2001?") == "What comes nearest to the question does not answer it."
     assert why("Who?") == "What comes nearest to the question does not answer it."
