@@ -23,7 +23,7 @@ from results import save
 from sentence_transformers import SentenceTransformer
 from tokenizers import Tokenizer
 
-from qa_bot import export
+from qa_bot import export, onnx_export
 from qa_bot.encoder import Vectors
 from qa_bot.evaluation import load
 from qa_bot.onnx_files import TOKENIZER, cores
@@ -34,7 +34,7 @@ FUSION = ["SkipLayerNormFusion"]
 
 
 def quantized(source: Path, target: Path, **changes: bool) -> Path:
-    quantize_dynamic(source, target, **(export.QUANTIZATION | changes))
+    quantize_dynamic(source, target, **(onnx_export.QUANTIZATION | changes))
     return target
 
 
@@ -80,14 +80,14 @@ def main() -> None:
     model = SentenceTransformer(str(SentenceTransformerEncoder().path), device="cpu")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        export._write_tokenizer(model, folder)
+        onnx_export.write_tokenizer(model.tokenizer, folder)
         tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
         tokenizer.no_padding()
         tokenizer.enable_truncation(256)
         exact, older = folder / "exact.onnx", folder / "older.onnx"
-        export._trace(model, exact)
-        with patch.object(export, "OPSET", 20):
-            export._trace(model, older)
+        export.trace(model, exact)
+        with patch.object(onnx_export, "OPSET", 20):
+            export.trace(model, older)
         int8 = quantized(exact, folder / "int8.onnx")
         n = cores()
         ways: dict[str, Callable[[Sequence[str]], Vectors] | None] = {
