@@ -241,10 +241,8 @@ def answer_html(answer: Answer, number: int) -> str:
         understood = f"<p><small>Understood as: {as_text(answer.understood)}</small></p>"
     if answer.abstained:
         nearest = "".join(_nearest_html(scored, number, i) for i, scored in enumerate(answer.nearest[:3]))
-        why = as_text(answer.reason or "")
-        return (
-            f"{understood}<p><strong>The sources don't say.</strong> {why}</p><p>Nearest to it:</p>{nearest}"
-        )
+        why = f"<p><strong>The sources don't say.</strong> {as_text(answer.reason or '')}</p>"
+        return f"{understood}{why}<p>Nearest to the question:</p>{nearest}"
     said = f"<p><strong>{as_text(answer.text or '')}</strong></p>"
     return understood + said + "".join(_citation_html(c, number, i) for i, c in enumerate(answer.citations))
 

@@ -2,7 +2,7 @@
 
     python -m qa_bot.export_reader MODEL_DIRECTORY EMPTY_DIRECTORY
 
-What is written finds what the model itself finds in SAMPLES, or it says why not (onnx_export).
+What is written scores SAMPLES as the model itself does, or it says why not (onnx_export).
 """
 
 import json
@@ -33,9 +33,9 @@ SAMPLES = (
     ("Yes?", "No."),
 )
 EXACT = 1e-2  # the most that a score of a float32 export may differ: it is the same arithmetic
-CLOSE = (
-    0.12  # of an int8 one, whose weights are rounded: the root mean square, as a share of the scores' spread
-)
+# Of an int8 one, whose weights and inputs are rounded: the root mean square of what its scores differ
+# by, as a share of their spread.
+CLOSE = 0.12
 WINDOW = 384  # tokens of question and text: attention grows with the square
 
 

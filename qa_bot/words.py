@@ -53,6 +53,7 @@ def spelled_words(text: str) -> list[str]:
 
 
 def stems(words: Sequence[str]) -> list[str]:
+    """The stem of each word, in lower case."""
     stemmed: list[str] = _STEMMER.stemWords([word.lower() for word in words])
     return stemmed
 
