@@ -6,7 +6,8 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from qa_bot import QABot, app
+from qa_bot import app
+from qa_bot.bot import LiveBot
 
 QUESTIONS = ("How many countries took part in First Light 2022?", "And who started it?")
 
@@ -15,7 +16,7 @@ def main() -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    server = app.start(QABot.open("index"), "127.0.0.1", port)
+    server = app.start(LiveBot(Path("index")).now, "127.0.0.1", port)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]

@@ -7,7 +7,7 @@ HTML, Markdown or Gradio's templates would read as markup.
 import dataclasses
 import os
 import string
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when gradio is imported
@@ -47,6 +47,7 @@ CSS = """
 #source .document { white-space: pre-wrap; overflow-wrap: anywhere; line-height: 1.6; }
 #source .scroll { max-height: 68vh; overflow-y: auto; }
 #source mark { background: #ffe08a; color: #1a1a1a; padding: .1em 0; border-radius: .15em; }
+#source .changed { color: #b45309; font-weight: 600; margin: 0 0 .8em; }
 #source .where { color: var(--body-text-color-subdued); font-size: .85em; margin: 0 0 .8em; }
 #source h2 { margin: 0; font-size: 1.05em; }
 """
@@ -77,17 +78,19 @@ document.addEventListener('click', (event) => {
 }, true);
 """
 
+BotNow = Callable[[], QABot]
+
 EMPTY_SOURCE = "<p class='where'>Ask a question. The document that says the answer opens here.</p>"
 
 
-def serve(bot: QABot, host: str, port: int) -> None:
+def serve(bot_now: BotNow, host: str, port: int) -> None:
     """Serve the app on http://host:port until the process is stopped."""
-    start(bot, host, port).block_thread()
+    start(bot_now, host, port).block_thread()
 
 
-def start(bot: QABot, host: str, port: int) -> gr.Blocks:
+def start(bot_now: BotNow, host: str, port: int) -> gr.Blocks:
     """Start the app in the background; close() the returned Blocks to stop it."""
-    app = build_app(bot)
+    app = build_app(bot_now)
     app.queue(max_size=64, default_concurrency_limit=4)
     app.launch(
         server_name=host,
@@ -116,8 +119,8 @@ class _Blocks(gr.Blocks):
         inputs.extend([None] * (len(block_fn.inputs) - len(inputs)))
 
 
-def build_app(bot: QABot) -> gr.Blocks:
-    """The page and its API, over one open bot."""
+def build_app(bot_now: BotNow) -> gr.Blocks:
+    """The page and its API, over the bot that `bot_now` gives for each question."""
 
     def converse(
         question: str, messages: list[Message], answers: Exchanges
@@ -126,7 +129,7 @@ def build_app(bot: QABot) -> gr.Blocks:
         history = [Turn(question=answer.question, answer=answer.text) for answer in answers.values()]
         messages = [*messages, {"role": "user", "content": as_text(question)}]
         try:
-            answer = bot.ask(question, history)
+            answer = bot_now().ask(question, history)
         except QABotError as error:
             reply = {"role": "assistant", "content": as_text(str(error))}
             return question, [*messages, reply], answers, EMPTY_SOURCE
@@ -148,7 +151,7 @@ def build_app(bot: QABot) -> gr.Blocks:
             cited: Citation | Passage = (
                 answer.nearest[item].passage if answer.abstained else answer.citations[item]
             )
-            return document_html(bot, cited, link)
+            return document_html(bot_now(), cited, link)
         except (ValueError, KeyError, IndexError):
             return EMPTY_SOURCE
 
@@ -158,18 +161,13 @@ def build_app(bot: QABot) -> gr.Blocks:
     def ask(question: str, history: list[dict[str, Any]] | None = None) -> dict[str, Any]:
         """Answer one question. `history` is the earlier turns, oldest first: {question, answer}."""
         try:
-            return dataclasses.asdict(bot.ask(*_arguments(question, history)))
+            return dataclasses.asdict(bot_now().ask(*_arguments(question, history)))
         except QABotError as error:
             # Printed, the exception would put the question into the server's log.
             raise gr.Error(str(error), print_exception=False) from None
 
     with _Blocks(title="Ask your documents", analytics_enabled=False) as app:
-        manifest = bot.manifest
-        gr.Markdown(
-            "# Ask your documents\n"
-            f"{manifest.documents:,} {'document' if manifest.documents == 1 else 'documents'} indexed. "
-            "Every answer is words of a source, or an honest “the sources don't say”."
-        )
+        heading = gr.Markdown()
         answers = gr.State({})
         with gr.Row():
             with gr.Column(scale=3, min_width=320):
@@ -183,7 +181,7 @@ def build_app(bot: QABot) -> gr.Blocks:
                     latex_delimiters=[],
                     buttons=[],
                     placeholder="Ask a question about the documents.",
-                    examples=[{"text": question} for question in _working_examples(bot)],
+                    examples=[{"text": question} for question in _working_examples(bot_now())],
                 )
                 box = gr.Textbox(
                     elem_id="question",
@@ -202,11 +200,20 @@ def build_app(bot: QABot) -> gr.Blocks:
         )
         chat.clear(lambda: ({}, EMPTY_SOURCE), None, [answers, source], api_visibility="private")
         source.click(click_citation, answers, source, api_visibility="private", show_progress="hidden")
+        app.load(lambda: _heading(bot_now().manifest.documents), None, heading, api_visibility="private")
         gr.events.api(
             ask, api_name="ask", api_description="One question, one answer with its citations; no state."
         )
         blocks: gr.Blocks = app
     return blocks
+
+
+def _heading(documents: int) -> str:
+    return (
+        "# Ask your documents\n"
+        f"{documents:,} {'document' if documents == 1 else 'documents'} indexed. "
+        "Every answer is words of a source, or an honest “the sources don't say”."
+    )
 
 
 def _arguments(question: object, history: object) -> tuple[str, list[Turn]]:
@@ -252,6 +259,8 @@ def _citation_html(citation: Citation, number: int, item: int) -> str:
     said = as_text(citation.quote[citation.answer_start : citation.answer_end])
     after = as_text(citation.quote[citation.answer_end :])
     place = as_text(", ".join(_place(citation)))
+    if citation.changed:
+        place += " · changed since it was indexed"
     if before or after:
         said = f"<strong>{said}</strong>"
     return (
@@ -269,12 +278,25 @@ def _nearest_html(scored: ScoredPassage, number: int, item: int) -> str:
 
 def document_html(bot: QABot, cited: Citation | Passage, link: str = "") -> str:
     """The whole document of a citation or passage, its words highlighted; `link` is what named it."""
-    document = bot.document(cited.source)
+    quote = cited.text if isinstance(cited, Passage) else cited.quote
+    try:
+        document = bot.document(cited.source)
+    except QABotError:  # deleted, and the index built again
+        return (
+            f"<h2>{as_text(cited.title or cited.source)}</h2><p class='where'>No longer in the sources.</p>"
+        )
     start, end = cited.start, cited.end
-    details = [document.author, document.publisher, document.date, cited.section, document.source]
-    where = as_text(" · ".join(detail for detail in details if detail))
+    changed = "Changed since it was indexed." if isinstance(cited, Citation) and cited.changed else ""
+    if document.text[start:end] != quote:  # the index was built again since the answer
+        start = max(document.text.find(quote), 0)
+        end = start + len(quote) if document.text.startswith(quote, start) else start
+        changed = "Changed since the answer." if start == end else ""
+    page = f"page {cited.page}" if cited.page else None
+    details = [document.author, document.publisher, document.date, cited.section, page]
+    where = as_text(" · ".join(detail for detail in (*details, document.source, *document.also) if detail))
+    badge = f"<p class='changed'>{changed}</p>" if changed else ""
     return (
-        f"<h2>{as_text(document.title or document.source)}</h2><p class='where'>{where}</p>"
+        f"<h2>{as_text(document.title or document.source)}</h2><p class='where'>{where}</p>{badge}"
         "<div class='scroll' tabindex='0' role='region' aria-label='Cited document'>"
         f"<div class='document' data-citation='{as_text(link)}'>"
         f"{_plain(document.text[:start])}<mark>{_plain(document.text[start:end])}</mark>"

@@ -2,10 +2,10 @@
 
 import os
 import re
+import threading
 import unicodedata
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from functools import lru_cache
 from pathlib import Path
 
 from qa_bot.byline import BYLINE_SCORE, asked_field, find_byline
@@ -15,10 +15,12 @@ from qa_bot.config import MAX_QUESTION_CHARS, Settings
 from qa_bot.encoder import Encoder
 from qa_bot.errors import IndexUnusable, InvalidQuestion, QABotError
 from qa_bot.followup import understand
+from qa_bot.freshness import Freshness
 from qa_bot.index import Index, encoder_of_index, open_index, reader_of_index
-from qa_bot.manifest import Manifest, current_build
+from qa_bot.manifest import Manifest, current_build, read_manifest
 from qa_bot.reader import CALIBRATION, Reader, cite
 from qa_bot.retriever import Retriever
+from qa_bot.span_model import SpanModel
 from qa_bot.types import Answer, Document, Question, ScoredPassage, Turn
 
 
@@ -32,12 +34,14 @@ class QABot:
         reader: Reader,
         settings: Settings,
         calibration: Calibration,
+        freshness: Freshness,
     ) -> None:
         self._index = index
         self._retriever = retriever
         self.reader = reader
         self._settings = settings
         self.calibration = calibration
+        self._freshness = freshness
 
     @classmethod
     def open(
@@ -46,11 +50,12 @@ class QABot:
         *,
         settings: Settings | None = None,
         encoder: Encoder | None = None,
+        reader: SpanModel | None = None,
     ) -> "QABot":
         """Open an index directory: `index`, else `settings.index`, else QA_BOT_INDEX, else ./index.
 
-        Encoder and reader are those that the index was built with; others, by `settings` or
-        `encoder`, are an error. Raises IndexUnusable and ModelError. The models are loaded with the
+        Encoder and reader are those that the index was built with; others, by `settings` or by
+        value, are an error. Raises IndexUnusable and ModelError. The models are loaded with the
         first question, or by `warm_up`.
         """
         if index is None:
@@ -66,7 +71,7 @@ class QABot:
                 f"not with {settings.model or encoder.name!r} ({encoder.digest[:12]}). "
                 f"Build it again with: qa-bot index --index {index} --model {settings.model or encoder.name}"
             )
-        model = reader_of_index(Path(index), manifest)
+        model = reader or reader_of_index(Path(index), manifest)
         if settings.reader not in (None, model.name):
             raise IndexUnusable(
                 f"The index in {str(index)!r} was built with the reader {model.name!r}, "
@@ -75,8 +80,14 @@ class QABot:
             )
         calibration = load_calibration(Path(index), replace(CALIBRATION, reader=model.digest))
         threshold = calibration.threshold if settings.threshold is None else settings.threshold
-        reader = Reader(model, opened.words, calibration, threshold)
-        return cls(opened, Retriever(opened, encoder, settings), reader, settings, calibration)
+        return cls(
+            opened,
+            Retriever(opened, encoder, settings),
+            Reader(model, opened.words, calibration, threshold),
+            settings,
+            calibration,
+            Freshness(Path(index), manifest),
+        )
 
     def ask(
         self,
@@ -93,7 +104,12 @@ class QABot:
         """
         asked = understand(_clean(question), _clean_history(history))
         passages = self._retriever.retrieve(asked.search, self._top_k(top_k), sources)
-        return self._read_byline(asked, sources, passages) or self.reader.read(asked, passages)
+        answer = self._read_byline(asked, sources, passages) or self.reader.read(asked, passages)
+        cited = (
+            replace(citation, changed=self._freshness.changed((citation.source, *citation.also)))
+            for citation in answer.citations
+        )
+        return replace(answer, citations=tuple(cited))
 
     def retrieve(
         self,
@@ -113,6 +129,11 @@ class QABot:
             return self._index.documents[source]
         except KeyError:
             raise QABotError(f"The index holds no document {source!r}.") from None
+
+    @property
+    def encoder(self) -> Encoder:
+        """What questions are embedded with."""
+        return self._retriever.encoder
 
     @property
     def manifest(self) -> Manifest:
@@ -151,9 +172,59 @@ class QABot:
             nearest=nearest,
         )
 
+    def reopened(self, index: Path) -> "QABot":
+        """A bot on what `index` holds now, with the models of this one where they are the same.
+
+        Raises what `open` raises.
+        """
+        manifest = read_manifest(index)
+        same_reader = manifest.reader == self.manifest.reader
+        return QABot.open(
+            index,
+            settings=self._settings,
+            encoder=self.encoder if manifest.encoder_digest == self.manifest.encoder_digest else None,
+            reader=self.reader.model if same_reader else None,
+        )
+
     def warm_up(self) -> None:
         """Load the models now rather than with the first question."""
         self.ask("warm up", top_k=1)
+
+
+class LiveBot:
+    """The bot of the build that answers now: a rebuild is taken up between two questions.
+
+    A question is answered by one build from beginning to end, whatever happens meanwhile. Where a new
+    build cannot be opened, the one before answers on.
+    """
+
+    def __init__(self, index: Path, settings: Settings | None = None) -> None:
+        """Raises what `QABot.open` raises."""
+        self._folder = index
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._build = current_build(index)
+        self._bot = QABot.open(index, settings=settings)
+
+    def now(self) -> QABot:
+        """The bot to ask the next question."""
+        try:
+            build = current_build(self._folder)
+        except QABotError:
+            return self._bot
+        if build != self._build:
+            with self._lock:
+                if build != self._build:
+                    self._take_up(build)
+        return self._bot
+
+    def _take_up(self, build: str) -> None:
+        # Tried once a build: what cannot be opened now will not be at the next question.
+        self._build = build
+        try:
+            self._bot = self._bot.reopened(self._folder)
+        except QABotError:
+            return
 
 
 def answer(question: str, *, history: Sequence[Turn] = (), index: str | Path | None = None) -> Answer:
@@ -162,17 +233,22 @@ def answer(question: str, *, history: Sequence[Turn] = (), index: str | Path | N
     The index is opened once and again when it was rebuilt.
     """
     folder = Path(index or default_index()).resolve()
-    return _opened(folder, current_build(folder)).ask(question, history)
+    current_build(folder)  # what is gone does not answer
+    with _opening:
+        if folder not in _live:
+            _live.clear()  # one index at a time is what programs ask
+            _live[folder] = LiveBot(folder)
+        live = _live[folder]
+    return live.now().ask(question, history)
+
+
+_live: dict[Path, LiveBot] = {}
+_opening = threading.Lock()
 
 
 def default_index() -> Path:
     """The index directory that Python callers mean when they name none."""
     return Path(os.environ.get("QA_BOT_INDEX") or Settings().index)
-
-
-@lru_cache(maxsize=4)
-def _opened(folder: Path, build: str) -> QABot:
-    return QABot.open(folder)
 
 
 def _clean(question: str) -> str:

@@ -7,36 +7,37 @@ before is kept, for a bot that is just opening it.
 import hashlib
 import json
 import os
-import secrets
-import shutil
-import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from qa_bot import contents
 from qa_bot.chunking import split
 from qa_bot.config import Settings
 from qa_bot.encoder import Encoder
-from qa_bot.errors import IndexBusy, IndexUnusable, SourcesError
+from qa_bot.errors import IndexUnusable, SourcesError
 from qa_bot.files import file_digest, sync, write_synced
 from qa_bot.index import Index, open_index
-from qa_bot.manifest import FORMAT, Manifest, verify
+from qa_bot.manifest import (
+    FORMAT,
+    Manifest,
+    build_id,
+    pinned,
+    verify,
+)
 from qa_bot.models import encoder_for_build, reader_for_build
-from qa_bot.sources import Skipped, SourceFile, read, scan
+from qa_bot.parsing import ParserProcess
+from qa_bot.publishing import UNFINISHED, alone, point, prune, publish, sweep
+from qa_bot.sources import Skipped, SourceFile, described, merged, parser_of, scan
 from qa_bot.span_model import SpanModel
 from qa_bot.types import Document, Passage
 from qa_bot.vectors import VectorIndex, create_rows
 from qa_bot.words import WordIndex
-
-UNFINISHED = "."  # begins the name of a build until it is whole
 
 _BLOCK = 4096  # passages embedded at a time
 
@@ -54,6 +55,10 @@ _LIBRARIES = (
     "onnxruntime",
     "faiss-cpu",
     "PyStemmer",
+    "charset-normalizer",
+    "mammoth",
+    "pypdfium2",
+    "python-pptx",
 )
 
 Progress = Callable[[str, int, int], None]  # what is being done, done so far, in all
@@ -89,35 +94,24 @@ def build_index(
     # Of the files as they were found, before they are read: one that changes in between makes the
     # next build differ.
     fingerprint = hashlib.sha256(json.dumps(job.inputs, sort_keys=True).encode()).hexdigest()
-    try:
-        settings.index.mkdir(parents=True, exist_ok=True)
-        with FileLock(settings.index / "build.lock", timeout=0):
-            _sweep(settings.index)
-            previous = _previous(settings.index)
-            manifest = previous.manifest if previous else None
-            # What was skipped for a passing reason may be readable now.
-            lasting = manifest and not any(skip.passing for skip in manifest.skipped)
-            if manifest and lasting and manifest.fingerprint == fingerprint:
-                seconds = time.monotonic() - began
-                return BuildReport(unchanged=True, manifest=manifest, embedded=0, seconds=seconds)
-            try:
-                manifest, embedded = _build(job, fingerprint, previous)
-            except Exception:
-                _sweep(settings.index)
-                raise
+    with alone(settings.index):
+        sweep(settings.index)
+        previous = _previous(settings.index)
+        manifest = previous.manifest if previous else None
+        # What was skipped for a passing reason may be readable now.
+        lasting = manifest and not any(skip.passing for skip in manifest.skipped)
+        if previous and manifest and lasting and manifest.fingerprint == fingerprint:
+            if pinned(settings.index):
+                point(settings.index, previous.path.name)
             seconds = time.monotonic() - began
-            return BuildReport(unchanged=False, manifest=manifest, embedded=embedded, seconds=seconds)
-    except Timeout:
-        raise IndexBusy(
-            f"Another process is building the index in {str(settings.index)!r}. "
-            "Wait for it to end, then run: qa-bot index"
-        ) from None
-    except (OSError, sqlite3.Error) as error:
-        why = error.strerror if isinstance(error, OSError) else error
-        raise IndexUnusable(
-            f"The index in {str(settings.index)!r} cannot be written: {why}. "
-            "Make room or mend its permissions, then run: qa-bot index"
-        ) from error
+            return BuildReport(unchanged=True, manifest=manifest, embedded=0, seconds=seconds)
+        try:
+            manifest, embedded = _build(job, fingerprint, previous)
+        except Exception:
+            sweep(settings.index)
+            raise
+        seconds = time.monotonic() - began
+        return BuildReport(unchanged=False, manifest=manifest, embedded=embedded, seconds=seconds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +131,9 @@ def _job(settings: Settings, encoder: Encoder, reader: SpanModel, progress: Prog
     files, skipped = scan(settings.sources)
     inputs = {
         "format": FORMAT,
+        "folder": _relative(settings.sources, settings.index),
         "sources": {file.source: file.sha256 for file in files},
+        "origins": {file.source: asdict(file.origin) for file in files if file.origin},
         "skipped": {skip.source: skip.reason for skip in skipped},
         "settings": {
             "passage_tokens": settings.passage_tokens,
@@ -153,25 +149,35 @@ def _job(settings: Settings, encoder: Encoder, reader: SpanModel, progress: Prog
         settings=settings,
         encoder=encoder,
         reader=reader,
-        files=files,
+        files=merged(files),
         skipped=skipped,
         inputs=inputs,
         progress=progress,
     )
 
 
+def _relative(sources: Path, index: Path) -> str:
+    """Where the sources are, seen from the index: both may move together."""
+    try:
+        return Path(os.path.relpath(sources, index)).as_posix()
+    except ValueError:  # another drive
+        return sources.absolute().as_posix()
+
+
 def _build(job: _Job, fingerprint: str, previous: Index | None) -> tuple[Manifest, int]:
     """Make a build and publish it; its manifest, and how many passages were embedded for it."""
     settings, encoder = job.settings, job.encoder
-    name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
-    path = settings.index / "builds" / f"{UNFINISHED}{name}"
+    now = datetime.now(UTC)
+    path = settings.index / "builds" / UNFINISHED
     path.mkdir(parents=True)
-    documents, passages = contents.write(path / "contents.db", _read(job))
+    with ParserProcess() as parsers:
+        documents, passages = contents.write(path / "contents.db", _read(job, parsers, previous))
     if not passages:
         named = "".join(f"\n  {skip.source}: {skip.reason}" for skip in job.skipped)
         raise SourcesError(
             f"There is nothing to index in {str(settings.sources)!r}. "
-            f"Put .txt, .md or .html files there, then run: qa-bot index{named}"
+            f"Put documents there (.pdf, .docx, .html, .md, .txt ...), then run: qa-bot index "
+            f"(or empty the index: qa-bot purge){named}"
         )
     with closing(contents.Contents(path / "contents.db")) as written:
         reusable = previous if previous and _same_vectors(previous.manifest.inputs, job.inputs) else None
@@ -183,7 +189,7 @@ def _build(job: _Job, fingerprint: str, previous: Index | None) -> tuple[Manifes
         model.save(settings.index / "models")
     manifest = Manifest(
         format=FORMAT,
-        built_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        built_at=now.isoformat(timespec="seconds"),
         fingerprint=fingerprint,
         inputs=job.inputs,
         dimension=encoder.dimension,
@@ -193,19 +199,34 @@ def _build(job: _Job, fingerprint: str, previous: Index | None) -> tuple[Manifes
         skipped=tuple(job.skipped),
         files=_seal(path),
     )
-    write_synced(path / "manifest.json", json.dumps(asdict(manifest), indent=2, ensure_ascii=False))
-    _publish(settings.index, name)
-    _prune(settings.index / "builds", keep={name, previous.path.name if previous else name})
-    models = {digest for m in (manifest, previous.manifest if previous else manifest) for digest in m.models}
-    _prune(settings.index / "models", keep=models)
+    content = json.dumps(asdict(manifest), indent=2, ensure_ascii=False)
+    write_synced(path / "manifest.json", content)
+    # The time first: names sort by age, also two of one second.
+    name = f"{now:%Y%m%dT%H%M%S%f}-{build_id(content.encode())}"
+    publish(settings.index, name)
+    prune(settings.index, keep={name, previous.path.name if previous else name})
     return manifest, embedded
 
 
-def _read(job: _Job) -> Iterator[tuple[Document, Sequence[Passage]]]:
+def _read(
+    job: _Job, parsers: ParserProcess, previous: Index | None
+) -> Iterator[tuple[Document, Sequence[Passage]]]:
     """Documents with their passages; what cannot be read goes to `skipped`, digests to `inputs`."""
     settings, encoder = job.settings, job.encoder
-    for done, file in enumerate(job.files, start=1):
-        match read(file):
+    known = _Known(previous) if previous and _same_passages(previous.manifest.inputs, job.inputs) else None
+    for done, file in enumerate(job.files):
+        if known and (found := known.document(file)):
+            yield found
+            continue
+        if known and (skip := known.skip(file)):
+            job.skipped.append(skip)
+            continue
+
+        def on_part(part: int, parts: int, done: int = done, source: str = file.source) -> None:
+            job.progress(f"Reading {source}, {part:,} of {parts:,}", done, len(job.files))
+
+        job.progress(f"Reading {file.source}", done, len(job.files))
+        match parsers.read(file, on_part):
             case Document() as document:
                 job.inputs["sources"][document.source] = document.sha256
                 # Asked here: the model need not be loaded to find that there is no document.
@@ -213,7 +234,43 @@ def _read(job: _Job) -> Iterator[tuple[Document, Sequence[Passage]]]:
                 yield document, split(document, encoder.count_tokens, budget)
             case Skipped() as skip:
                 job.skipped.append(skip)
-        job.progress("Reading", done, len(job.files))
+    job.progress("Reading", len(job.files), len(job.files))
+
+
+class _Known:
+    """What the previous build made of files, by their bytes, their parser and where they came from."""
+
+    def __init__(self, previous: Index) -> None:
+        self._previous = previous
+        self._origins = previous.manifest.inputs["origins"]
+        self._documents = {
+            (sha256, parser_of(Path(source))): source
+            for source, sha256 in previous.documents.digests().items()
+        }
+        self._skips = {skip.source: skip for skip in previous.manifest.skipped if not skip.passing}
+
+    def document(self, file: SourceFile) -> tuple[Document, Sequence[Passage]] | None:
+        """The document and its passages under the file's names, if the bytes were read before."""
+        source = self._documents.get((file.sha256, parser_of(file.path)))
+        if source is None or self._origins.get(source) != (file.origin and asdict(file.origin)):
+            return None
+        rows = self._previous.documents.rows_of(source)
+        document = described(self._previous.documents[source], file)
+        passages = [
+            replace(passage, source=document.source, also=document.also)
+            for passage in self._previous.passages[rows.start : rows.stop]
+        ]
+        return document, passages
+
+    def skip(self, file: SourceFile) -> Skipped | None:
+        """The reason why the same bytes under the same name could not be read before."""
+        same = self._previous.manifest.sources.get(file.source) == file.sha256
+        return self._skips.get(file.source) if same else None
+
+
+def _same_passages(before: dict[str, Any], now: dict[str, Any]) -> bool:
+    tokens = "passage_tokens"
+    return _same_vectors(before, now) and before["settings"][tokens] == now["settings"][tokens]
 
 
 def _same_vectors(before: dict[str, Any], now: dict[str, Any]) -> bool:
@@ -271,31 +328,6 @@ def _previous(folder: Path) -> Index | None:
         return None if verify(folder) else open_index(folder)
     except IndexUnusable:
         return None
-
-
-def _publish(folder: Path, name: str) -> None:
-    """Make a finished build the one that answers: durable first, then named in one step."""
-    builds = folder / "builds"
-    sync(builds / f"{UNFINISHED}{name}")
-    os.rename(builds / f"{UNFINISHED}{name}", builds / name)
-    sync(builds)
-    pointer = folder / "CURRENT.new"
-    write_synced(pointer, name + "\n")
-    os.replace(pointer, folder / "CURRENT")
-    sync(folder)
-
-
-def _sweep(folder: Path) -> None:
-    """Remove what a build that failed or was killed left."""
-    for path in (folder / "builds").glob(f"{UNFINISHED}*"):
-        shutil.rmtree(path, ignore_errors=True)
-
-
-def _prune(folder: Path, keep: set[str]) -> None:
-    """Remove what is of no build that a bot can be opening."""
-    for path in folder.glob("*"):
-        if path.name not in keep:
-            shutil.rmtree(path, ignore_errors=True)
 
 
 def _seal(path: Path) -> dict[str, dict[str, Any]]:

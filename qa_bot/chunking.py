@@ -13,6 +13,9 @@ CountTokens = Callable[[str], int]
 # An empty line, or a line that begins a list item.
 _PARAGRAPH_BORDER = re.compile(r"(?:\r?\n[ \t]*){2,}|\r?\n(?=[ \t]*(?:[-*+•]|\d{1,3}[.)])[ \t])")
 
+# Characters of a paragraph, at most. No writer's is so long; what splits one takes the square of it.
+_LONGEST = 20_000
+
 _LIST_MARKER = re.compile(r"\s*\d{1,3}[.)]\s*")
 
 # Words of prose have about 5 characters a token. What has more is no prose (a word of 10,000
@@ -38,8 +41,10 @@ def split(document: Document, count_tokens: CountTokens, max_tokens: int) -> tup
                     end=end,
                     text=document.text[start:end],
                     context=context,
+                    also=document.also,
                     title=document.title,
                     section=section.heading,
+                    page=section.page,
                     url=document.url,
                     date=document.date,
                 )
@@ -55,9 +60,19 @@ def sentences(text: str, start: int = 0, end: int | None = None) -> Iterator[Spa
 
 def _paragraphs(text: str, start: int, end: int) -> Iterator[Span]:
     for border in _PARAGRAPH_BORDER.finditer(text, start, end):
-        if text[start : border.start()].strip():
-            yield _strip(text, start, border.start())
+        yield from _stretches(text, start, border.start())
         start = border.end()
+    yield from _stretches(text, start, end)
+
+
+def _stretches(text: str, start: int, end: int) -> Iterator[Span]:
+    """The whole, but for the white space around it, in as many parts as _LONGEST makes of it."""
+    while end - start > _LONGEST:
+        space = text.rfind(" ", start, start + _LONGEST)
+        cut = space if space > start else start + _LONGEST
+        if text[start:cut].strip():
+            yield _strip(text, start, cut)
+        start = cut
     if text[start:end].strip():
         yield _strip(text, start, end)
 
@@ -86,7 +101,9 @@ def _pack(text: str, start: int, end: int, count_tokens: CountTokens, budget: in
     """Join neighbouring units of text while together they fit the budget."""
 
     def size(stretch: str) -> int:
-        return max(count_tokens(stretch), len(stretch) // _CHARS_PER_TOKEN)
+        by_length = len(stretch) // _CHARS_PER_TOKEN
+        # What is too long anyway need not be counted: it may be a whole book.
+        return by_length if by_length > budget else max(count_tokens(stretch), by_length)
 
     current: Span | None = None
     for unit in _units(text, start, end, size, budget):

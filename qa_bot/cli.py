@@ -9,21 +9,23 @@ import io
 import os
 import socket
 import sys
-from functools import partial
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from qa_bot.cli_evaluation import calibrate, evaluate
-from qa_bot.cli_options import index_option, json_option, print_json, progress_bar, sources_option
+from qa_bot.cli_index import add, index, print_report, purge, status
+from qa_bot.cli_options import fail, index_option, json_option, print_json, printable
 from qa_bot.errors import QABotError
 
 if TYPE_CHECKING:
-    from qa_bot.bot import QABot
+    from qa_bot.bot import LiveBot, QABot
+    from qa_bot.config import Settings
     from qa_bot.types import Answer, Citation
-
-SKIPPED = 3
 
 top_k_option = click.option(
     "--top-k", type=int, envvar="QA_BOT_TOP_K", show_envvar=True, help="Passages to read.  [default: 5]"
@@ -42,12 +44,12 @@ def main() -> None:
     try:
         cli()
     except QABotError as error:
-        _fail(str(error))
+        fail(str(error))
     except Exception as error:
         if os.environ.get("QA_BOT_DEBUG"):
             raise
         what = " ".join(f"{type(error).__name__}: {error}".split())
-        _fail(f"{what}. This is a defect; QA_BOT_DEBUG=1 shows where.")
+        fail(f"{what}. This is a defect; QA_BOT_DEBUG=1 shows where.")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -62,61 +64,6 @@ def cli() -> None:
       qa-bot ask "Who started it?" answer in the terminal
       qa-bot serve                 answer in the browser
     """
-
-
-@cli.command(short_help="Build the index; do nothing where nothing changed.")
-@sources_option
-@index_option
-@click.option(
-    "--model", envvar="QA_BOT_MODEL", show_envvar=True,
-    help="A sentence-transformers model: a directory, or a name on the hub, which is downloaded."
-    "  [default: all-MiniLM-L6-v2, which is installed]",
-)  # fmt: skip
-@click.option(
-    "--reader", envvar="QA_BOT_READER", show_envvar=True,
-    help="An extractive question-answering model of transformers, likewise."
-    "  [default: the one that is installed]",
-)  # fmt: skip
-@json_option
-def index(sources: Path, index: Path, model: str | None, reader: str | None, as_json: bool) -> None:
-    """Build the index from the sources; do nothing where nothing changed.
-
-    Files that cannot be read are named and skipped; the exit code is then 3.
-    """
-    from qa_bot.build import build_index
-    from qa_bot.config import Settings
-    from qa_bot.models import encoder_for_build, reader_for_build
-
-    settings = Settings(sources=sources, index=index)
-    # Naming a model is how a user asks for a download.
-    notify = partial(click.echo, err=True)
-    encoder = encoder_for_build(model, download=model is not None, notify=notify)
-    span_model = reader_for_build(reader, download=reader is not None, notify=notify)
-    with progress_bar() as progress:
-        report = build_index(settings, encoder, progress, span_model)
-    manifest = report.manifest
-    if as_json:
-        skipped = [dataclasses.asdict(skip) for skip in manifest.skipped]
-        print_json(
-            {
-                "unchanged": report.unchanged,
-                "documents": manifest.documents,
-                "passages": manifest.passages,
-                "embedded": report.embedded,
-                "seconds": round(report.seconds, 3),
-                "skipped": skipped,
-            }
-        )
-    else:
-        held = f"{_count(manifest.documents, 'document')}, {_count(manifest.passages, 'passage')}"
-        if report.unchanged:
-            click.echo(f"Nothing changed: {held}, as built at {manifest.built_at}.")
-        else:
-            click.echo(f"Indexed {held} ({report.embedded} embedded) in {report.seconds:.1f} s.")
-        for skip in manifest.skipped:
-            click.echo(f"Skipped {_printable(skip.source)}: {skip.reason}", err=True)
-    if manifest.skipped:
-        sys.exit(SKIPPED)
 
 
 @cli.command(short_help="Answer a question, with its citation.")
@@ -152,69 +99,68 @@ def ask(question: str | None, index: Path, top_k: int | None, threshold: float |
     "--port", type=click.IntRange(1, 65535), envvar="QA_BOT_PORT", default=7860, show_default=True,
     show_envvar=True,
 )  # fmt: skip
-def serve(index: Path, top_k: int | None, threshold: float | None, host: str, port: int) -> None:
-    """Open the app, to ask in a browser."""
+@click.option(
+    "--watch/--no-watch", default=True, show_default=True,
+    help="Build the index again whenever the sources change.",
+)  # fmt: skip
+def serve(index: Path, top_k: int | None, threshold: float | None, host: str, port: int, watch: bool) -> None:
+    """Open the app, to ask in a browser. It takes up a rebuilt index by itself."""
     _check_port(host, port)
-    bot = _open_bot(index, top_k, threshold)
+    from qa_bot.bot import LiveBot
+
+    live = LiveBot(index, _settings(index, top_k, threshold))
     click.echo("Loading the model ...", err=True)
-    bot.warm_up()
+    live.now().warm_up()
     from qa_bot import app
 
     click.echo(f"Ask at http://{host}:{port} (stop with Ctrl+C)")
-    app.serve(bot, host, port)
+    with _watching(index, live) if watch else nullcontext():
+        app.serve(live.now, host, port)
 
 
-@cli.command(short_help="Say what is indexed and what changed since.")
-@index_option
-@sources_option
-@click.option("--verify", is_flag=True, help="Check the digest of every file of the index.")
-@json_option
-def status(index: Path, sources: Path, verify: bool, as_json: bool) -> None:
-    """Say what is indexed, when, with which model, and what has changed since."""
-    from qa_bot.manifest import changed_sources, read_manifest
-    from qa_bot.manifest import verify as verify_index
+@contextmanager
+def _watching(index: Path, live: "LiveBot") -> Iterator[None]:
+    """Keep the index up to date with the folder that it was made from, where that is here."""
+    from qa_bot.build import BuildReport, build_index
+    from qa_bot.watching import watch_sources
 
-    manifest = read_manifest(index)
-    changed = changed_sources(index, sources)
-    faults = verify_index(index) if verify else []
-    if as_json:
-        print_json(
-            {
-                "built_at": manifest.built_at,
-                "model": manifest.model,
-                "reader": manifest.reader and manifest.reader[0],
-                "documents": manifest.documents,
-                "passages": manifest.passages,
-                "skipped": [dataclasses.asdict(skip) for skip in manifest.skipped],
-                "changed": changed,
-                "faults": faults,
-            }
-        )
-    else:
-        held = f"{_count(manifest.documents, 'document')}, {_count(manifest.passages, 'passage')}"
-        click.echo(f"{index}: {held}\nbuilt     {manifest.built_at}\nmodel     {manifest.model}")
-        for skip in manifest.skipped:
-            click.echo(f"skipped   {_printable(skip.source)}: {skip.reason}")
-        for source in changed:
-            click.echo(f"changed   {_printable(source)}")
-        if changed:
-            click.echo(
-                f"The index is stale. Refresh it with: qa-bot index --sources {sources} --index {index}"
-            )
-        for fault in faults:
-            click.echo(f"damaged   {fault}")
-        if verify and not faults:
-            click.echo("verified  every file is as it was written")
-    if faults:
-        _fail(f"The index is damaged. Delete {index} and run: qa-bot index --index {index}")
+    def build() -> BuildReport:
+        bot = live.now()
+        return build_index(bot.manifest.settings(index), bot.encoder, reader=bot.reader.model)
+
+    def tell(result: BuildReport | QABotError) -> None:
+        if isinstance(result, QABotError):
+            click.echo(f"Error: {result}", err=True)
+        else:
+            live.now()
+            print_report(result, as_json=False)
+
+    sources = live.now().manifest.settings(index).sources
+    if not sources.is_dir():
+        click.echo(f"Not watching: there is no folder {sources}", err=True)
+        yield
+        return
+    stop = threading.Event()
+    watcher = threading.Thread(target=watch_sources, args=(sources, index, build, tell, stop), daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        watcher.join(timeout=30)
 
 
-cli.add_command(evaluate)
-cli.add_command(calibrate)
+for command in (index, add, status, purge, evaluate, calibrate):
+    cli.add_command(command)
 
 
 def _open_bot(index: Path, top_k: int | None, threshold: float | None) -> "QABot":
     from qa_bot.bot import QABot
+
+    return QABot.open(index, settings=_settings(index, top_k, threshold))
+
+
+def _settings(index: Path, top_k: int | None, threshold: float | None) -> "Settings":
     from qa_bot.config import Settings
 
     settings = Settings(
@@ -226,7 +172,7 @@ def _open_bot(index: Path, top_k: int | None, threshold: float | None) -> "QABot
         settings = dataclasses.replace(settings, top_k=top_k)
     if threshold is not None:
         settings = dataclasses.replace(settings, threshold=threshold)
-    return QABot.open(index, settings=settings)
+    return settings
 
 
 def _check_port(host: str, port: int) -> None:
@@ -237,7 +183,7 @@ def _check_port(host: str, port: int) -> None:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
     except OSError as error:
-        _fail(
+        fail(
             f"Cannot listen on {host}:{port}: {error.strerror}. "
             "Stop what uses it, or choose another port: qa-bot serve --port 7861 (make run PORT=7861)"
         )
@@ -270,36 +216,25 @@ def _prompt() -> str:
 
 def _print_answer(answer: "Answer") -> None:
     if answer.text is None:
-        click.echo(f"The sources don't say. {_printable(answer.reason or '')}\nNearest to the question:")
+        click.echo(f"The sources don't say. {printable(answer.reason or '')}\nNearest to the question:")
         for scored in answer.nearest[:3]:
             passage = scored.passage
-            click.echo(f"\n  {_printable(passage.text[:300])}{'…' if len(passage.text) > 300 else ''}")
-            click.secho(f"  {_printable(passage.title or passage.source)}", dim=True)
+            click.echo(f"\n  {printable(passage.text[:300])}{'…' if len(passage.text) > 300 else ''}")
+            click.secho(f"  {printable(passage.title or passage.source)}", dim=True)
         return
-    click.secho(f"{_printable(answer.text)}\n", bold=True)
+    click.secho(f"{printable(answer.text)}\n", bold=True)
     for number, citation in enumerate(answer.citations, start=1):
         quote, first, last = citation.quote, citation.answer_start, citation.answer_end
-        bold = click.style(_printable(quote[first:last]), bold=True)
-        click.echo(f"{_printable(quote[:first])}{bold}{_printable(quote[last:])}")
-        click.secho(f"  [{number}] {_printable(_place(citation))} (score {answer.score:.2f})", dim=True)
+        bold = click.style(printable(quote[first:last]), bold=True)
+        click.echo(f"{printable(quote[:first])}{bold}{printable(quote[last:])}")
+        click.secho(f"  [{number}] {printable(_place(citation))} (score {answer.score:.2f})", dim=True)
 
 
 def _place(citation: "Citation") -> str:
-    named = [citation.title, citation.section, citation.date]
+    page = f"page {citation.page}" if citation.page else None
+    named = [citation.title, citation.section, page, citation.date, citation.url]
     place = ", ".join(part for part in named if part)
-    characters = f"{citation.source}, characters {citation.start} to {citation.end}"
-    return f"{place} ({characters})" if place else characters
-
-
-def _printable(text: str) -> str:
-    """Text of a document as a terminal may show it: escape sequences are shown, not obeyed."""
-    return "".join(c if c.isprintable() or c == "\n" else " " if c.isspace() else "\ufffd" for c in text)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def _fail(message: str) -> None:
-    click.echo(f"Error: {message}", err=True)
-    sys.exit(1)
+    also = "".join(f" = {name}" for name in citation.also)
+    characters = f"{citation.source}{also}, characters {citation.start} to {citation.end}"
+    changed = "; changed since it was indexed" if citation.changed else ""
+    return f"{place} ({characters}{changed})" if place else f"{characters}{changed}"

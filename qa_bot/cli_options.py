@@ -2,10 +2,11 @@
 
 import json
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -44,3 +45,18 @@ def print_json(value: Any) -> None:
     """Print JSON in which a terminal finds nothing to obey: control characters are escaped, all."""
     text = json.dumps(value, ensure_ascii=False, indent=2)
     click.echo(re.sub(r"[\x7f-\x9f]", lambda match: f"\\u{ord(match[0]):04x}", text))
+
+
+def printable(text: str) -> str:
+    """Text of a document as a terminal may show it: escape sequences are shown, not obeyed."""
+    return "".join(c if c.isprintable() or c == "\n" else " " if c.isspace() else "\ufffd" for c in text)
+
+
+def count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def fail(message: str) -> NoReturn:
+    """End with one message, on standard error, and exit code 1."""
+    click.echo(f"Error: {message}", err=True)
+    sys.exit(1)

@@ -19,7 +19,7 @@ from qa_bot.types import Document, Passage, Section
 _SCHEMA = """
 CREATE TABLE documents (
     id INTEGER PRIMARY KEY, source TEXT UNIQUE NOT NULL, sha256 TEXT NOT NULL, text TEXT NOT NULL,
-    sections TEXT NOT NULL, title TEXT, author TEXT, publisher TEXT, date TEXT, url TEXT,
+    sections TEXT NOT NULL, also TEXT NOT NULL, title TEXT, author TEXT, publisher TEXT, date TEXT, url TEXT,
     first_row INTEGER NOT NULL, end_row INTEGER NOT NULL
 );
 CREATE TABLE passages (
@@ -27,7 +27,11 @@ CREATE TABLE passages (
     context TEXT NOT NULL, section TEXT, page INTEGER
 );
 """
-_DOCUMENT = "source, sha256, text, sections, title, author, publisher, date, url"
+_DOCUMENT = "source, sha256, text, sections, also, title, author, publisher, date, url"
+_BY_NAME = (
+    "SELECT id FROM documents WHERE source = ?",
+    "SELECT documents.id FROM documents, json_each(also) WHERE json_each.value = ?",
+)
 _BYLINES = ("author", "publisher", "date")
 _PASSAGES = 'SELECT document, start, "end", context, section, page FROM passages'
 _RANGE = "row >= ? AND row < ?"
@@ -42,7 +46,8 @@ def write(path: Path, read: Iterable[tuple[Document, Sequence[Passage]]]) -> tup
         database.executescript(_SCHEMA)
         for documents, (document, passages) in enumerate(read, start=1):
             fields = asdict(document) | {"id": documents, "first_row": row, "end_row": row + len(passages)}
-            fields["sections"] = json.dumps(fields["sections"], ensure_ascii=False)
+            for name in ("sections", "also"):
+                fields[name] = json.dumps(fields[name], ensure_ascii=False)
             names = ", ".join(fields)
             values = ", ".join(f":{name}" for name in fields)
             database.execute(f"INSERT INTO documents ({names}) VALUES ({values})", fields)  # noqa: S608
@@ -82,7 +87,7 @@ class Contents:
         return self._kept(number)
 
     def _document(self, number: int) -> Document:
-        source, sha256, text, sections, *rest = self.rows(
+        source, sha256, text, sections, also, *rest = self.rows(
             f"SELECT {_DOCUMENT} FROM documents WHERE id = ?",  # noqa: S608
             number,
         )[0]
@@ -92,6 +97,7 @@ class Contents:
             sha256=sha256,
             text=text,
             sections=tuple(Section(**section) for section in json.loads(sections)),
+            also=tuple(json.loads(also)),
             title=title,
             author=author,
             publisher=publisher,
@@ -101,16 +107,16 @@ class Contents:
 
 
 class Documents(Mapping[str, Document]):
-    """Documents by source, in their order."""
+    """Documents by source, in their order; each is found by its other names, too."""
 
     def __init__(self, contents: Contents) -> None:
         self._contents = contents
 
     def __getitem__(self, source: str) -> Document:
-        found = self._contents.rows("SELECT id FROM documents WHERE source = ?", source)
-        if not found:
-            raise KeyError(source)
-        return self._contents.document(found[0][0])
+        for query in _BY_NAME:
+            for (number,) in self._contents.rows(query, source):
+                return self._contents.document(number)
+        raise KeyError(source)
 
     def __iter__(self) -> Iterator[str]:
         return (source for (source,) in self._contents.rows("SELECT source FROM documents ORDER BY id"))
@@ -128,10 +134,18 @@ class Documents(Mapping[str, Document]):
         )
         return [source for (source,) in found]
 
+    def digests(self) -> dict[str, str]:
+        """The SHA-256 of each document's file, by source."""
+        return dict(self._contents.rows("SELECT source, sha256 FROM documents ORDER BY id"))
+
     def rows_of(self, source: str) -> range:
         """Which passages are of a document; none where there is no such document."""
-        found = self._contents.rows("SELECT first_row, end_row FROM documents WHERE source = ?", source)
-        return range(*found[0]) if found else range(0)
+        try:
+            known = self[source].source
+        except KeyError:
+            return range(0)
+        query = "SELECT first_row, end_row FROM documents WHERE source = ?"
+        return range(*self._contents.rows(query, known)[0])
 
 
 class Passages(Sequence[Passage]):
@@ -178,6 +192,7 @@ class Passages(Sequence[Passage]):
                 end=end,
                 text=document.text[first:end],
                 context=context,
+                also=document.also,
                 title=document.title,
                 section=section,
                 page=page,

@@ -5,6 +5,7 @@ QABotError
 ├── SourcesError      the folder of sources is missing or holds nothing to index
 ├── IndexUnusable     the index is missing, damaged, or made for something else
 ├── IndexBusy         another process is building this index
+├── AddError          a file or page cannot be added to the sources
 └── ModelError        the encoder cannot be found or loaded
 
 Every message says what, where, and the command that mends it. Only cli.py and app.py catch these.
@@ -29,6 +30,10 @@ class IndexUnusable(QABotError):
 
 class IndexBusy(QABotError):
     """Another process holds the build lock of this index."""
+
+
+class AddError(QABotError):
+    """A file or page cannot be added to the sources."""
 
 
 class ModelError(QABotError):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from qa_bot.contents import Contents, Documents, Passages
 from qa_bot.encoder import Encoder, OnnxEncoder
+from qa_bot.files import Hold
 from qa_bot.manifest import NOT_AS_WRITTEN, Manifest, current_path, damaged, parse
 from qa_bot.span_model import SpanModel
 from qa_bot.vectors import VectorIndex
@@ -21,6 +22,7 @@ class Index:
     passages: Passages
     vectors: VectorIndex
     words: WordIndex
+    held: Hold  # while this value lives, nobody removes the build
 
 
 def open_index(folder: Path) -> Index:
@@ -30,7 +32,7 @@ def open_index(folder: Path) -> Index:
     command that mends it.
     """
     try:
-        path = current_path(folder)
+        path, held = _hold(folder)
         manifest = parse(path)
         for name, expected in manifest.files.items():
             size = (path / name).stat().st_size
@@ -60,7 +62,19 @@ def open_index(folder: Path) -> Index:
         passages=contents.passages,
         vectors=vectors,
         words=words,
+        held=held,
     )
+
+
+def _hold(folder: Path) -> tuple[Path, Hold]:
+    """The build that CURRENT names, held; while builds follow each other fast, the last of them."""
+    while True:
+        path = current_path(folder)
+        try:
+            return path, Hold(path / "manifest.json")
+        except OSError:
+            if current_path(folder) == path:
+                raise
 
 
 def encoder_of_index(folder: Path, manifest: Manifest) -> Encoder:

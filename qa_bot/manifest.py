@@ -1,11 +1,14 @@
 """What an index directory holds, and whether it is as it was written.
 
-index/CURRENT               the name of the build that answers, replaced in one step
-index/builds/<name>/        manifest.json (written last), contents.db, vectors/, words/
+index/CURRENT               the name of the build that answers, replaced in one step; "pinned" where a
+                            rollback chose it
+index/builds/<time>-<id>/   manifest.json (written last), contents.db, vectors/, words/; the id is of the
+                            manifest's digest, and the manifest has those of the other files
 index/models/<digest>/      the exported models of the builds, by their content
 index/build.lock            held by the process that builds
 """
 
+import hashlib
 import json
 import re
 import sqlite3
@@ -13,11 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from qa_bot.config import Settings
 from qa_bot.errors import IndexUnusable
 from qa_bot.files import digest_of, file_digest
 from qa_bot.sources import Skipped, scan
 
-FORMAT = 4
+FORMAT = 5
 
 # What reading files raises that are not the ones that a build wrote.
 NOT_AS_WRITTEN = (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, sqlite3.Error)
@@ -59,6 +63,15 @@ class Manifest:
         return (str(reader["name"]), str(reader["digest"])) if reader else None
 
     @property
+    def sources(self) -> dict[str, str]:
+        """SHA-256 of every file that was read or skipped for what it holds, by name."""
+        return dict(self.inputs["sources"])
+
+    def settings(self, index: Path) -> Settings:
+        """Settings with which the build can be made again, from the folder that it was made from."""
+        return Settings(sources=index / str(self.inputs["folder"]), index=index, **self.inputs["settings"])
+
+    @property
     def models(self) -> list[str]:
         """The digests of the exported models that the index keeps."""
         kept = [self.encoder_digest] if self.runtime == "onnxruntime" else []
@@ -84,10 +97,14 @@ def current_build(folder: Path) -> str:
 def verify(folder: Path) -> list[str]:
     """What is wrong with the files of the current build, by their digests; empty if nothing is."""
     try:
-        path = current_path(folder)
-        manifest = parse(path)
+        return faults_of(current_path(folder))
     except NOT_AS_WRITTEN as error:
         raise damaged(folder, str(error) or type(error).__name__) from error
+
+
+def faults_of(path: Path) -> list[str]:
+    """`verify` of the build in `path`; raises IndexUnusable, and NOT_AS_WRITTEN of its manifest."""
+    manifest = parse(path)
     faults = []
     for name, expected in manifest.files.items():
         try:
@@ -98,14 +115,14 @@ def verify(folder: Path) -> list[str]:
         if digest != expected["sha256"]:
             faults.append(f"{name}: not the bytes that were written")
     for digest in manifest.models:
-        if digest_of(folder / "models" / digest) != digest:
+        if digest_of(path.parent.parent / "models" / digest) != digest:
             faults.append(f"models/{digest}: not the model that was written")
     return faults
 
 
 def changed_sources(folder: Path, sources: Path) -> list[str]:
     """The files that were added, changed or removed since the build, by name, sorted."""
-    indexed = read_manifest(folder).inputs["sources"]
+    indexed = read_manifest(folder).sources
     now = {file.source: file.sha256 for file in scan(sources)[0]}
     return sorted(s for s in indexed.keys() | now.keys() if indexed.get(s) != now.get(s))
 
@@ -117,20 +134,43 @@ def current_path(folder: Path) -> Path:
         raise IndexUnusable(
             f"There is no index in {str(folder)!r}. Build it with: qa-bot index --index {folder}"
         )
-    name = pointer.read_text(encoding="utf-8", errors="replace").strip()
-    if not re.fullmatch(r"[0-9A-Za-z-]+", name):  # never a path out of builds/
+    match = _POINTER.fullmatch(pointer.read_text(encoding="utf-8", errors="replace"))
+    if not match:
         raise damaged(folder, "CURRENT names no build")
-    return folder / "builds" / name
+    return folder / "builds" / match["name"]
+
+
+_POINTER = re.compile(r"(?P<name>[0-9A-Za-z-]+)\n(?P<pinned>pinned\n)?")  # never a path out of builds/
+
+
+def pinned(folder: Path) -> bool:
+    """Whether a rollback chose the build that answers: only an explicit build takes its place."""
+    try:
+        match = _POINTER.fullmatch((folder / "CURRENT").read_text(encoding="utf-8", errors="replace"))
+    except OSError:
+        return False
+    return bool(match and match["pinned"])
+
+
+def build_id(manifest: bytes) -> str:
+    """The last part of a build's name, by which its manifest is known to be the one that was written."""
+    return hashlib.sha256(manifest).hexdigest()[:16]
 
 
 def parse(path: Path) -> Manifest:
     """The manifest of the build in `path`; raises IndexUnusable, and NOT_AS_WRITTEN."""
-    fields = json.loads((path / "manifest.json").read_text(encoding="utf-8"))
+    content = (path / "manifest.json").read_bytes()
+    try:
+        fields = json.loads(content)
+    except ValueError:
+        raise ValueError("manifest.json is no JSON") from None
     if fields["format"] != FORMAT:
         raise IndexUnusable(
             f"The index in {str(path.parent.parent)!r} has format {fields['format']}, but this qa-bot "
             f"reads format {FORMAT}. Build it again with: qa-bot index --index {path.parent.parent}"
         )
+    if path.name.rpartition("-")[2] != build_id(content):
+        raise ValueError("manifest.json is not the one that was written")
     skipped = tuple(Skipped(**skip) for skip in fields.pop("skipped"))
     manifest = Manifest(**fields, skipped=skipped)
     named = all((manifest.model, manifest.encoder_digest, manifest.runtime, *manifest.models))

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qa_bot.errors import ModelError
-from qa_bot.files import digest_of
+from qa_bot.files import digest_of, sync
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -50,7 +50,10 @@ def keep(folder: Path, digest: str, models: Path) -> None:
         for stale in (fresh, kept):
             shutil.rmtree(stale, ignore_errors=True)
         shutil.copytree(folder, fresh, ignore=shutil.ignore_patterns(".*"))
+        for path in (*fresh.rglob("*"), fresh):
+            sync(path)
         fresh.rename(kept)
+        sync(models)
 
 
 def unusable(name: str, folder: Path, error: Exception) -> ModelError:

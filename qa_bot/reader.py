@@ -51,7 +51,7 @@ class Reader:
     def __init__(
         self, model: SpanModel, words: WordIndex, calibration: Calibration, threshold: float
     ) -> None:
-        self._model = model
+        self.model = model
         self._words = words
         self._calibration = calibration
         self._threshold = threshold
@@ -83,7 +83,7 @@ class Reader:
         self, question: Question, asked: Asked, passages: Sequence[ScoredPassage]
     ) -> list[Candidate]:
         texts = [scored.passage.text for scored in passages]
-        spans = self._model.read(question.read, texts)
+        spans = self.model.read(question.read, texts)
         whole = [span and _whole_words(text, span) for span, text in zip(spans, texts, strict=True)]
         return [
             Candidate(
@@ -175,6 +175,7 @@ def cite(passage: Passage, start: int, end: int) -> Citation:
         quote=passage.text[quote_start:quote_end],
         answer_start=start - quote_start,
         answer_end=end - quote_start,
+        also=passage.also,
         title=passage.title,
         section=passage.section,
         page=passage.page,

@@ -21,7 +21,7 @@ class Retriever:
 
     def __init__(self, index: Index, encoder: Encoder, settings: Settings) -> None:
         self._index = index
-        self._encoder = encoder
+        self.encoder = encoder
         self._settings = settings
 
     def retrieve(
@@ -35,7 +35,7 @@ class Retriever:
         if top_k < 1:
             raise InvalidQuestion(f"top_k must be at least 1, but it is {top_k}.")
         index = self._index
-        vector = self._encoder.encode_query(question)
+        vector = self.encoder.encode_query(question)
         lexical = index.words.scores(question)
         if sources is None:
             candidates = min(max(self._settings.candidates, top_k), len(lexical))

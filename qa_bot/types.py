@@ -16,6 +16,7 @@ class Section:
     heading: str | None
     start: int
     end: int
+    page: int | None = None  # from 1, where the document has pages (or slides)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +27,7 @@ class Document:
     sha256: str  # of the file's bytes
     text: str
     sections: tuple[Section, ...]
+    also: tuple[str, ...] = ()  # other names of files with the same bytes
     title: str | None = None
     author: str | None = None
     publisher: str | None = None
@@ -42,6 +44,7 @@ class Passage:
     end: int
     text: str
     context: str = ""  # title and section as they are embedded with the text; never quoted
+    also: tuple[str, ...] = ()  # as in Document
     title: str | None = None
     section: str | None = None
     page: int | None = None
@@ -77,6 +80,8 @@ class Citation:
     quote: str
     answer_start: int
     answer_end: int
+    also: tuple[str, ...] = ()  # as in Document
+    changed: bool | None = None  # whether the file is not what was indexed; None: nobody can tell here
     title: str | None = None
     section: str | None = None
     page: int | None = None

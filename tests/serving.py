@@ -27,7 +27,7 @@ def serving(bot: QABot) -> Iterator[int]:
         # Gradio makes event loops that it never closes. In a thread of their own they are free
         # to be collected here, where they disturb no other test.
         warnings.simplefilter("ignore", ResourceWarning)
-        app = thread.submit(start, bot, "127.0.0.1", port).result()
+        app = thread.submit(start, lambda: bot, "127.0.0.1", port).result()
         gc.collect()
     yield port
     with warnings.catch_warnings():

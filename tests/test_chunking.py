@@ -11,7 +11,7 @@ from strategies import PROPERTY, TEXT
 
 from qa_bot import Document, Passage, Section
 from qa_bot.chunking import sentences, split
-from qa_bot.sources import parse_markdown
+from qa_bot.markup import parse_markdown
 
 CHARS_PER_TOKEN = 10  # what has more characters a token is no prose, and is measured by its length
 

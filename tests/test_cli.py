@@ -25,7 +25,7 @@ from qa_bot.sentence_transformer import DEFAULT_MODEL
 
 FIRST_LIGHT = "How many countries took part in First Light 2022?"
 OPERATION = "How many countries took part in First Light 2022?"  # in words that the fake model knows, too
-COMMANDS = ("index", "ask", "serve", "status", "eval", "calibrate")
+COMMANDS = ("index", "add", "ask", "serve", "status", "purge", "eval", "calibrate")
 CONTROL_CHARACTERS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")  # all but the line's end
 
 
@@ -46,6 +46,7 @@ def main_with_the_fake_model() -> None:
     with (
         patch("qa_bot.models.encoder_for_build", FakeModel),
         patch("qa_bot.bot.encoder_of_index", FakeModel.of_index),
+        patch("qa_bot.index.encoder_of_index", FakeModel.of_index),
     ):
         cli.main()
 
@@ -231,12 +232,12 @@ def test_rebuild_of_unchanged_sources_says_so_and_embeds_nothing(index: Path) ->
 
 
 def test_skipped_file_is_named_with_exit_code_3_at_every_build_until_it_is_gone(sources: Path) -> None:
-    (sources / "broken.txt").write_bytes(b"\xff\xfe not UTF-8")
+    (sources / "broken.txt").write_bytes(b"\xff\xfe half of UTF-16")
     for opening in ("Indexed 1 document", "Nothing changed: 1 document"):
         built = run("index")
         assert built.code == 3
         assert built.out.startswith(opening)
-        assert re.fullmatch(r"Skipped broken\.txt: not UTF-8 .*\n", built.err)
+        assert re.fullmatch(r"Skipped broken\.txt: not the UTF-16 .*\n", built.err)
     as_json = run("index", "--json")
     assert (as_json.code, as_json.err) == (3, "")
     assert [skip["source"] for skip in json.loads(as_json.out)["skipped"]] == ["broken.txt"]
@@ -244,12 +245,56 @@ def test_skipped_file_is_named_with_exit_code_3_at_every_build_until_it_is_gone(
     assert run("index").code == 0
 
 
+def test_a_rollback_is_said_by_index_and_status_until_the_next_build(index: Path, sources: Path) -> None:
+    assert "no whole build before" in run("index", "--rollback").err
+    (sources / "new.txt").write_text("The lamp is green.")
+    assert run("index").code == 0
+    back = run("index", "--rollback")
+    assert back.code == 0 and re.match(r"Back to 1 document, .* until: qa-bot index\n", back.out)
+    status = run("status")
+    assert "pinned    by qa-bot index --rollback" in status.out and "changed   new.txt" in status.out
+    assert json.loads(run("status", "--json").out)["pinned"] is True
+    assert run("index").out.startswith("Indexed 2 documents")
+    assert "pinned" not in run("status").out
+
+
+def test_purge_brings_the_index_up_to_date_and_leaves_no_trace(index: Path, sources: Path) -> None:
+    (sources / "secret.txt").write_text("The xylophone is in the cellar.")
+    assert run("index").code == 0
+    (sources / "secret.txt").unlink()
+    assert run("purge").out.startswith("Purged")
+    assert not [p for p in index.rglob("*") if p.is_file() and b"xyloph" in p.read_bytes()]
+    assert run("status", "--verify").code == 0
+    (sources / ARTICLE).unlink()
+    assert "qa-bot purge" in run("index").err
+    assert run("purge").code == 0
+    assert not [p for p in index.rglob("*") if p.is_file() and p.stat().st_size]
+    assert "There is no index" in run("ask", "Who?").err
+
+
+def test_add_copies_files_and_says_what_it_could_not(sources: Path, tmp_path: Path) -> None:
+    (tmp_path / "lamp.txt").write_text("The lamp is green.")
+    added = run(
+        "add", str(tmp_path / "lamp.txt"), str(tmp_path / "gone.txt"), "http://127.0.0.1/", "ftp://a/b"
+    )
+    assert added.code == 1 and added.out == "Added lamp.txt\n"
+    first, second, third, last = added.err.splitlines()
+    assert "no such file" in first and "--allow-private" in second and "no http://" in third
+    assert last.startswith("Index what was added with: qa-bot index")
+    assert run("index").out.startswith("Indexed 2 documents")
+
+
+def test_status_without_the_sources_says_so(index: Path, tmp_path: Path) -> None:
+    status = run("status", "--sources", str(tmp_path / "nothing"))
+    assert status.code == 0 and "not here: there is no folder" in status.out
+
+
 def test_file_of_another_kind_is_named_though_no_document_changed(index: Path, sources: Path) -> None:
-    (sources / "slides.pptx").write_bytes(b"PK")
+    (sources / "slides.ppt").write_bytes(b"PK")
     built = run("index")
     assert built.code == 3
-    assert built.err.startswith("Skipped slides.pptx: not one of .txt")
-    (sources / "slides.pptx").unlink()
+    assert built.err.startswith("Skipped slides.ppt: not one of .txt")
+    (sources / "slides.ppt").unlink()
     assert run("index").code == 0
 
 

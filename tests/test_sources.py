@@ -14,9 +14,12 @@ from hypothesis import strategies as st
 from strategies import PROPERTY, TEXT
 
 from qa_bot import Document, QABot, Settings, SourcesError, build_index
-from qa_bot.sources import HEADING_SEPARATOR, parse_html, parse_markdown, parse_text, read, scan
+from qa_bot.blocks import HEADING_SEPARATOR
+from qa_bot.markup import parse_html, parse_markdown, parse_text
+from qa_bot.sources import PARSERS, read, scan
 from qa_bot.sources import Skipped as SkippedFile
 
+KINDS = f"not one of {', '.join(PARSERS)}"
 LONG = "Foxes live in many habitats, among them forests, grasslands, mountains and deserts. " * 4
 
 
@@ -301,14 +304,18 @@ BAD_FILES: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "headings alone": ("headings.md", _file(b"# A\n## B\n"), "no text in it"),
     "front matter alone": ("front.md", _file(b"---\ntitle: A\n---\n"), "no text in it"),
     "binary": ("binary.txt", _file(b"PK\x03\x04\0\0"), "binary, not text"),
-    "UTF-16": ("utf16.txt", _file("words".encode("utf-16")), "binary, not text"),
-    "Latin-1": ("latin.txt", _file(b"caf\xe9"), "not UTF-8 (byte 3); save it as UTF-8"),
-    "surrogates": ("cesu.md", _file(b"ok \xed\xa0\x80"), "not UTF-8 (byte 3); save it as UTF-8"),
+    "UTF-16 without its mark": ("utf16.txt", _file("words".encode("utf-16-le")), "binary, not text"),
+    "half of UTF-16": ("half.txt", _file("words".encode("utf-16")[:-1]), "not the UTF-16 that it says it is"),
+    "no encoding": (
+        "noise.txt",
+        _file(bytes(range(0x80, 0x100)) * 4),
+        "in no known encoding (byte 0 is not UTF-8); save it as UTF-8",
+    ),
     "empty page": ("empty.html", _file(b"\n"), "empty"),
     "page of scripts": ("script.html", _file(b"<html><script>x=1</script></html>"), "no text in it"),
     "binary page": ("image.html", _file(b"\x89PNG\r\n\x1a\n" + bytes(range(256))), "binary, not text"),
-    "unknown suffix": ("a.docx", _file(b"words"), "not one of .txt, .md, .markdown, .html, .htm"),
-    "no suffix": ("Makefile", _file(b"words"), "not one of .txt, .md, .markdown, .html, .htm"),
+    "unknown suffix": ("a.doc", _file(b"words"), KINDS),
+    "no suffix": ("Makefile", _file(b"words"), KINDS),
     "link out": ("out.txt", _link("../outside/secret.txt"), "a link out of the sources folder"),
     "link out by a link": ("outer.txt", _link("out.txt"), "a link out of the sources folder"),
     "link to a folder": ("folder", _link("good"), "not a file"),
@@ -317,11 +324,7 @@ BAD_FILES: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "link to itself": ("loop.txt", _link("loop.txt"), "not a file"),
     "dangling link": ("dangling.txt", _link("nothing.txt"), "not a file"),
     "link to a name too long": ("long.txt", _link("x" * 300), "not a file"),
-    "folder named like a file": (
-        "folder.txt/a.csv",
-        _file(b"a,b"),
-        "not one of .txt, .md, .markdown, .html, .htm",
-    ),
+    "folder named like a file": ("folder.txt/a.png", _file(b"a,b"), KINDS),
     "named pipe": ("pipe.txt", os.mkfifo, "not a file"),
     "line break in its name": ("a\nb.txt", _file(b"words"), "unprintable file name"),
     "reordered name": ("a\u202etxt.md", _file(b"words"), "unprintable file name"),
