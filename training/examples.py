@@ -49,7 +49,7 @@ SHARES = {
 # Sets whose questions mean something away from their context: of these, others can be negatives.
 SELF_CONTAINED = ("squad_train", "squad2", "nq_qed", "nq_oracle", "timeqa")
 RETRIEVED_SHARE = 0.35  # of their answerable questions, asked of a retrieved context without the answer
-PERTURBED_SHARE = 0.35  # of all answerable questions of PERTURBABLE, asked with something exchanged
+PERTURBED_SHARE = 0.45  # of all answerable questions of PERTURBABLE, asked with something exchanged
 PERTURBABLE = ("squad_train", "squad2", "nq_qed", "timeqa", "quoref_contrast")
 CROPPED_SHARE = 0.4  # contexts cut shorter than they need be
 BESIDE_SHARE = 0.15  # of those, cut to the sentences beside the answer
