@@ -196,6 +196,7 @@ def status(index: Path, sources: Path, verify: bool, as_json: bool) -> None:
                 "documents": manifest.documents,
                 "passages": manifest.passages,
                 "skipped": [dataclasses.asdict(skip) for skip in manifest.skipped],
+                "sources": sorted(manifest.sources),
                 "changed": changed,
                 "faults": faults,
             }

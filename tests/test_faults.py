@@ -166,6 +166,49 @@ def test_a_disk_that_is_full_stops_a_build_and_nothing_else(built: Settings) -> 
     assert verify(built.index) == []
 
 
+READ_ONLY = """
+import ctypes, sys
+from pathlib import Path
+from conftest import FakeEncoder
+from qa_bot import IndexUnusable, QABot, Settings, build_index
+from qa_bot.manifest import verify
+from qa_bot.publishing import purge, roll_back
+
+# Root writes where nobody may, unless it gives up the capability to.
+header, data = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()
+ctypes.CDLL(None).capset(header, data)
+sources, index = map(Path, sys.argv[1:])
+settings = Settings(sources=sources, index=index, passage_tokens=40)
+print(QABot.open(index, encoder=FakeEncoder()).ask("When did the museum open?").text, verify(index))
+for write in (lambda: build_index(settings, FakeEncoder()), lambda: roll_back(index), lambda: purge(index)):
+    try:
+        write()
+    except IndexUnusable as error:
+        print(error)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="gives up a capability of Linux")
+def test_an_index_that_may_only_be_read_answers_and_says_that_it_cannot_be_written(built: Settings) -> None:
+    write(built.sources, FILES | {"new.txt": "Two rivers meet."})
+    before = snapshot(built.index)
+    (built.index / "build.lock").unlink()
+    folders = [path for path in (built.index, *built.index.rglob("*")) if path.is_dir()]
+    for folder in folders:
+        folder.chmod(0o555)
+    done = subprocess.run(
+        [sys.executable, "-c", READ_ONLY, built.sources, built.index],
+        cwd=Path(__file__).parent, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    for folder in folders:
+        folder.chmod(0o755)
+    first, *refusals = done.stdout.splitlines()
+    assert first == f"{SAID} []" and len(refusals) == 3
+    assert all("cannot be written: Permission denied" in refusal for refusal in refusals)
+    lock = built.index / "build.lock"
+    assert snapshot(built.index) == {path: state for path, state in before.items() if path != lock}
+
+
 # --- builds in use, going back, purging -------------------------------------------------------
 
 
