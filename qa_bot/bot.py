@@ -21,7 +21,7 @@ from qa_bot.manifest import Manifest, current_build, read_manifest
 from qa_bot.reader import CALIBRATION, Reader, cite
 from qa_bot.retriever import Retriever
 from qa_bot.span_model import SpanModel
-from qa_bot.types import Answer, Document, Question, ScoredPassage, Turn
+from qa_bot.types import Answer, Document, Question, ScoredPassage, Starter, Turn
 
 
 class QABot:
@@ -134,6 +134,21 @@ class QABot:
     def encoder(self) -> Encoder:
         """What questions are embedded with."""
         return self._retriever.encoder
+
+    @property
+    def starters(self) -> tuple[Starter, ...]:
+        """Questions that the sources answer well, the surest first; made with the index."""
+        return self._index.starters
+
+    def like(self, question: str, count: int) -> list[Starter]:
+        """The starters that are nearest to a question, but for itself; nearest first."""
+        others = [s for s in self.starters if s.question != question]
+        if not others:
+            return []
+        asked = self.encoder.encode_query(_clean(question))
+        nearness = [float(self.encoder.encode_query(s.question) @ asked) for s in others]
+        best = sorted(range(len(others)), key=lambda i: -nearness[i])[:count]
+        return [others[i] for i in best]
 
     @property
     def manifest(self) -> Manifest:

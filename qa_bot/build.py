@@ -22,9 +22,10 @@ from qa_bot.config import Settings
 from qa_bot.encoder import Encoder
 from qa_bot.errors import IndexUnusable, SourcesError
 from qa_bot.files import file_digest, sync, write_synced
-from qa_bot.index import Index, open_index
+from qa_bot.index import Index, open_index, open_parts
 from qa_bot.manifest import (
     FORMAT,
+    STARTERS,
     Manifest,
     build_id,
     pinned,
@@ -33,9 +34,12 @@ from qa_bot.manifest import (
 from qa_bot.models import encoder_for_build, reader_for_build
 from qa_bot.parsing import ParserProcess
 from qa_bot.publishing import UNFINISHED, alone, point, prune, publish, sweep
+from qa_bot.reader import CALIBRATION, Reader
+from qa_bot.retriever import Retriever
 from qa_bot.sources import Skipped, SourceFile, described, merged, parser_of, scan
 from qa_bot.span_model import SpanModel
-from qa_bot.types import Document, Passage
+from qa_bot.starters import make_starters
+from qa_bot.types import Answer, Document, Passage, Question
 from qa_bot.vectors import VectorIndex, create_rows
 from qa_bot.words import WordIndex
 
@@ -185,6 +189,8 @@ def _build(job: _Job, fingerprint: str, previous: Index | None) -> tuple[Manifes
         search = VectorIndex.build(path / "vectors")
         texts = (passage.embedded for passage in written.passages)
         WordIndex.build(path / "words", texts, settings.bm25_k1, settings.bm25_b)
+    starters = json.dumps(_starters(job, path), ensure_ascii=False)
+    (path / STARTERS).write_text(starters, encoding="utf-8")
     for model in (encoder, job.reader):
         model.save(settings.index / "models")
     manifest = Manifest(
@@ -235,6 +241,18 @@ def _read(
             case Skipped() as skip:
                 job.skipped.append(skip)
     job.progress("Reading", len(job.files), len(job.files))
+
+
+def _starters(job: _Job, path: Path) -> list[tuple[str, str]]:
+    """Questions that the build answers well, as a bot asks that nobody calibrated."""
+    parts = open_parts(path)
+    retriever = Retriever(parts, job.encoder, job.settings)
+    reader = Reader(job.reader, parts.words, CALIBRATION, CALIBRATION.threshold)
+
+    def ask(question: str) -> Answer:
+        return reader.read(Question(text=question), retriever.retrieve(question, job.settings.top_k))
+
+    return [(starter.question, starter.source) for starter in make_starters(parts.passages, ask)]
 
 
 class _Known:

@@ -1,28 +1,48 @@
 """Open an index directory, and the models that it is asked with."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from qa_bot.contents import Contents, Documents, Passages
 from qa_bot.encoder import Encoder, OnnxEncoder
 from qa_bot.files import Hold
-from qa_bot.manifest import NOT_AS_WRITTEN, Manifest, current_path, damaged, parse
+from qa_bot.manifest import NOT_AS_WRITTEN, STARTERS, Manifest, current_path, damaged, parse
 from qa_bot.span_model import SpanModel
+from qa_bot.types import Starter
 from qa_bot.vectors import VectorIndex
 from qa_bot.words import WordIndex
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Index:
-    """One whole build. Row i of `vectors` and `words` is passages[i]."""
+class Parts:
+    """What a build holds. Row i of `vectors` and `words` is passages[i]."""
 
-    path: Path
-    manifest: Manifest
     documents: Documents
     passages: Passages
     vectors: VectorIndex
     words: WordIndex
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Index(Parts):
+    """One whole build, with what it was made of."""
+
+    path: Path
+    manifest: Manifest
+    starters: tuple[Starter, ...]  # questions that it answers well
     held: Hold  # while this value lives, nobody removes the build
+
+
+def open_parts(path: Path) -> Parts:
+    """The parts of the build in `path`, mapped; raises NOT_AS_WRITTEN."""
+    contents = Contents(path / "contents.db")
+    return Parts(
+        documents=contents.documents,
+        passages=contents.passages,
+        vectors=VectorIndex.load(path / "vectors"),
+        words=WordIndex.load(path / "words"),
+    )
 
 
 def open_index(folder: Path) -> Index:
@@ -38,19 +58,18 @@ def open_index(folder: Path) -> Index:
             size = (path / name).stat().st_size
             if size != expected["bytes"]:
                 raise damaged(folder, f"{name} has {size} bytes instead of {expected['bytes']}")
-        contents = Contents(path / "contents.db")
-        vectors = VectorIndex.load(path / "vectors")
-        words = WordIndex.load(path / "words")
+        parts = open_parts(path)
+        starters = tuple(Starter(*pair) for pair in json.loads((path / STARTERS).read_bytes()))
         counts = {
-            "documents": (len(contents.documents), manifest.documents),
-            "passages": (len(contents.passages), manifest.passages),
-            "vectors": (len(vectors), manifest.passages),
-            "rows of words": (len(words), manifest.passages),
+            "documents": (len(parts.documents), manifest.documents),
+            "passages": (len(parts.passages), manifest.passages),
+            "vectors": (len(parts.vectors), manifest.passages),
+            "rows of words": (len(parts.words), manifest.passages),
         }
     except NOT_AS_WRITTEN as error:
         raise damaged(folder, str(error) or type(error).__name__) from error
-    if vectors.dimension != manifest.dimension:
-        fault = f"vectors of {vectors.dimension} numbers, but the manifest says {manifest.dimension}"
+    if parts.vectors.dimension != manifest.dimension:
+        fault = f"vectors of {parts.vectors.dimension} numbers, but the manifest says {manifest.dimension}"
         raise damaged(folder, fault)
     for what, (count, expected_count) in counts.items():
         if count != expected_count:
@@ -58,10 +77,11 @@ def open_index(folder: Path) -> Index:
     return Index(
         path=path,
         manifest=manifest,
-        documents=contents.documents,
-        passages=contents.passages,
-        vectors=vectors,
-        words=words,
+        documents=parts.documents,
+        passages=parts.passages,
+        vectors=parts.vectors,
+        words=parts.words,
+        starters=starters,
         held=held,
     )
 

@@ -2,8 +2,8 @@
 
 index/CURRENT               the name of the build that answers, replaced in one step; "pinned" where a
                             rollback chose it
-index/builds/<time>-<id>/   manifest.json (written last), contents.db, vectors/, words/; the id is of the
-                            manifest's digest, and the manifest has those of the other files
+index/builds/<time>-<id>/   manifest.json (written last), contents.db, vectors/, words/, starters.json;
+                            the id is of the manifest's digest, and that has those of the other files
 index/models/<digest>/      the exported models of the builds, by their content
 index/build.lock            held by the process that builds
 """
@@ -22,6 +22,8 @@ from qa_bot.files import digest_of, file_digest
 from qa_bot.sources import Skipped, scan
 
 FORMAT = 5
+
+STARTERS = "starters.json"  # in a build: [[question, source], ...]
 
 # What reading files raises that are not the ones that a build wrote.
 NOT_AS_WRITTEN = (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, sqlite3.Error)

@@ -12,14 +12,14 @@ import numpy as np
 from qa_bot.config import Settings
 from qa_bot.encoder import Encoder
 from qa_bot.errors import InvalidQuestion
-from qa_bot.index import Index
+from qa_bot.index import Parts
 from qa_bot.types import ScoredPassage
 
 
 class Retriever:
     """Finds the passages of one open index that match a question best."""
 
-    def __init__(self, index: Index, encoder: Encoder, settings: Settings) -> None:
+    def __init__(self, index: Parts, encoder: Encoder, settings: Settings) -> None:
         self._index = index
         self.encoder = encoder
         self._settings = settings

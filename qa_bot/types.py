@@ -89,6 +89,14 @@ class Citation:
     date: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Starter:
+    """A question that the sources answer, and the document that does."""
+
+    question: str
+    source: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
     """One earlier exchange of a conversation; `answer` is None where the bot abstained."""

@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from serving import GRADIO_WARNING, serving
 
 from qa_bot import QABot, QABotError, Settings, Turn, build_index
-from qa_bot.app import as_text, document_html
+from qa_bot.rendering import as_text, document_html
 
 pytestmark = pytest.mark.filterwarnings(GRADIO_WARNING)
 

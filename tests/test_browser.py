@@ -1,6 +1,7 @@
 """The page in a real browser, with the eyes and hands of a user."""
 
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -237,6 +238,43 @@ def test_example_is_asked_by_a_click(visitor: Visitor, quote: Callable[[str], st
     visitor.page.get_by_role("button", name=WHITE_PAPER).click()
     expect(visitor.answers).to_contain_text(["March 16"])
     visitor.expect_highlight(quote(WHITE_PAPER))
+
+
+def test_a_suggested_question_is_asked_by_a_click_and_has_an_answer(visitor: Visitor) -> None:
+    suggested = visitor.ask(FIRST_LIGHT).locator('a[href="#ask"]')
+    expect(suggested).to_have_count(2)
+    question = suggested.first.inner_text()
+    suggested.first.click()
+    expect(visitor.questions).to_have_text([FIRST_LIGHT, question])
+    answer = visitor.answers.nth(1)
+    expect(answer.locator(".sure")).to_have_text(re.compile("right$"))
+    expect(answer.locator(".sure")).to_have_attribute("title", re.compile(r"Estimated probability: 0\.\d\d"))
+    # What was asked is not suggested again; an abstention suggests what has an answer.
+    expect(answer.locator('a[href="#ask"]').filter(has_text=question)).to_have_count(0)
+    expect(visitor.ask(UNSAID).locator('a[href="#ask"]')).to_have_count(2)
+
+
+def test_a_question_is_asked_again_edited_and_its_answer_copied(
+    browser: Browser, url: str, article_bot: QABot
+) -> None:
+    with browser.new_context(permissions=["clipboard-read", "clipboard-write"]) as context:
+        visitor = Visitor(context, url)
+        visitor.ask(FIRST_LIGHT)
+        visitor.ask(WHITE_PAPER)
+        visitor.answers.nth(0).get_by_text("Copy").click()
+        expect(visitor.answers.nth(0).get_by_text("Copied")).to_be_visible()
+        copied = visitor.page.evaluate("navigator.clipboard.readText()")
+        answer = article_bot.ask(FIRST_LIGHT)
+        assert copied.startswith(f"{answer.text}\n") and answer.citations[0].quote in copied
+        visitor.answers.nth(1).get_by_text("Ask again").click()
+        expect(visitor.answers.nth(1)).to_contain_text("March 16")
+        expect(visitor.answers).to_have_count(2)
+        visitor.answers.nth(0).get_by_text("Edit").click()
+        expect(visitor.questions).to_have_count(0)
+        expect(visitor.box).to_have_value(FIRST_LIGHT)
+        visitor.ask(WHITE_PAPER)
+        expect(visitor.questions).to_have_text([WHITE_PAPER])
+        visitor.leave()
 
 
 # What is typed.

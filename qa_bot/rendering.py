@@ -1,0 +1,123 @@
+"""Answers and documents as HTML, in which whatever comes from a question or a document is text.
+
+`as_text` leaves no character of it that HTML, Markdown or Gradio's templates would read as markup.
+"""
+
+import string
+from collections.abc import Sequence
+
+from qa_bot.bot import QABot
+from qa_bot.errors import QABotError
+from qa_bot.types import Answer, Citation, Passage, ScoredPassage, Starter
+
+# What the score means, in words: it is calibrated, so these are odds.
+_CONFIDENCE = (
+    (0.9, "Almost certainly right"),
+    (0.75, "Very likely right"),
+    (0.6, "Probably right"),
+    (0.0, "May well be wrong: read the quote"),
+)
+
+
+def as_text(text: str) -> str:
+    """`text` for HTML or Markdown in which every character stands for itself."""
+    return text.translate(_ENTITIES)
+
+
+_ENTITIES = {ord(c): f"&#{ord(c)};" for c in string.punctuation} | {
+    ord("\n"): "<br>",
+    ord("\r"): None,
+    0: "\ufffd",
+}
+
+
+def answer_html(answer: Answer, number: int, suggested: Sequence[Starter] = ()) -> str:
+    """An answer as a message of the chat; `number` is its place in the session."""
+    tools = "".join(
+        f'<a href="#{what}-{number}">{words}</a>'
+        for what, words in (("copy", "Copy"), ("edit", "Edit"), ("again", "Ask again"))
+    )
+    asks = "".join(f'<a href="#ask">{as_text(starter.question)}</a>' for starter in suggested)
+    head = "Answered here:" if answer.abstained else "Also answered here:"
+    asks = f'<p class="tools">{head}</p><p>{asks}</p>' if asks else ""
+    return f'{_said_html(answer, number)}{asks}<p class="tools">{tools}</p>'
+
+
+def confidence(score: float) -> str:
+    """A score in words."""
+    return next(words for least, words in _CONFIDENCE if score >= least)
+
+
+def _said_html(answer: Answer, number: int) -> str:
+    understood = ""
+    if answer.understood != answer.question:
+        understood = f"<p><small>Understood as: {as_text(answer.understood)}</small></p>"
+    if answer.abstained:
+        nearest = "".join(_nearest_html(scored, number, i) for i, scored in enumerate(answer.nearest[:3]))
+        why = f"<p><strong>The sources don't say.</strong> {as_text(answer.reason or '')}</p>"
+        return f"{understood}{why}<p>Nearest to the question:</p>{nearest}"
+    said = (
+        f'<p class="said">{as_text(answer.text or "")}</p>'
+        f'<p class="sure" title="Estimated probability: {answer.score:.2f}">{confidence(answer.score)}</p>'
+    )
+    return understood + said + "".join(_citation_html(c, number, i) for i, c in enumerate(answer.citations))
+
+
+def _citation_html(citation: Citation, number: int, item: int) -> str:
+    before = as_text(citation.quote[: citation.answer_start])
+    said = as_text(citation.quote[citation.answer_start : citation.answer_end])
+    after = as_text(citation.quote[citation.answer_end :])
+    place = as_text(", ".join(_place(citation)))
+    if citation.changed:
+        place += " · changed since it was indexed"
+    if before or after:
+        said = f"<strong>{said}</strong>"
+    return (
+        f"<blockquote>{before}{said}{after}</blockquote>"
+        f'<p><a href="#cite-{number}-{item}">{item + 1} · {place}</a></p>'
+    )
+
+
+def _nearest_html(scored: ScoredPassage, number: int, item: int) -> str:
+    text = " ".join(scored.passage.text.split())
+    extract = as_text(text if len(text) <= 110 else text[:110].rsplit(" ", 1)[0] + " …")
+    place = as_text(", ".join(_place(scored.passage)))
+    return f'<p class="near"><a href="#cite-{number}-{item}">{extract}</a><br>{place}</p>'
+
+
+def document_html(bot: QABot, cited: Citation | Passage, link: str = "") -> str:
+    """The whole document of a citation or passage, its words highlighted; `link` is what named it."""
+    quote = cited.text if isinstance(cited, Passage) else cited.quote
+    try:
+        document = bot.document(cited.source)
+    except QABotError:  # deleted, and the index built again
+        return (
+            f"<h2>{as_text(cited.title or cited.source)}</h2><p class='where'>No longer in the sources.</p>"
+        )
+    start, end = cited.start, cited.end
+    changed = "Changed since it was indexed." if isinstance(cited, Citation) and cited.changed else ""
+    if document.text[start:end] != quote:  # the index was built again since the answer
+        start = max(document.text.find(quote), 0)
+        end = start + len(quote) if document.text.startswith(quote, start) else start
+        changed = "Changed since the answer." if start == end else ""
+    page = f"page {cited.page}" if cited.page else None
+    details = [document.author, document.publisher, document.date, cited.section, page]
+    where = as_text(" · ".join(detail for detail in (*details, document.source, *document.also) if detail))
+    badge = f"<p class='changed'>{changed}</p>" if changed else ""
+    return (
+        f"<h2>{as_text(document.title or document.source)}</h2><p class='where'>{where}</p>{badge}"
+        "<div class='scroll' tabindex='0' role='region' aria-label='Cited document'>"
+        f"<div class='document' data-citation='{as_text(link)}'>"
+        f"{_plain(document.text[:start])}<mark>{_plain(document.text[start:end])}</mark>"
+        f"{_plain(document.text[end:])}</div></div>"
+    )
+
+
+def _plain(text: str) -> str:
+    """`as_text` where white space is kept by the style."""
+    return as_text(text).replace("<br>", "\n")
+
+
+def _place(cited: Citation | Passage) -> Sequence[str]:
+    page = f"page {cited.page}" if cited.page else None
+    return [part for part in (cited.title or cited.source, cited.section, page, cited.date) if part]
