@@ -6,8 +6,8 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from qa_bot import app
 from qa_bot.bot import LiveBot
+from qa_bot.server import Guard, Server, build_server
 
 QUESTIONS = ("How many countries took part in First Light 2022?", "And who started it?")
 
@@ -16,7 +16,7 @@ def main() -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    server = app.start(LiveBot(Path("index")).now, "127.0.0.1", port)
+    server = Server(build_server(LiveBot(Path("index")).now, Guard()), "127.0.0.1", port)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]

@@ -91,32 +91,9 @@ BotNow = Callable[[], QABot]
 EMPTY_SOURCE = "<p class='where'>Ask a question. The document that says the answer opens here.</p>"
 
 
-def serve(bot_now: BotNow, host: str, port: int) -> None:
-    """Serve the app on http://host:port until the process is stopped."""
-    start(bot_now, host, port).block_thread()
-
-
-def start(bot_now: BotNow, host: str, port: int) -> gr.Blocks:
-    """Start the app in the background; close() the returned Blocks to stop it."""
-    app = build_app(bot_now)
-    app.queue(max_size=64, default_concurrency_limit=4)
-    app.launch(
-        server_name=host,
-        server_port=port,
-        prevent_thread_lock=True,
-        quiet=True,
-        share=False,
-        inbrowser=False,
-        enable_monitoring=False,
-        footer_links=["api"],
-        css=CSS,
-        theme=gr.themes.Default(
-            primary_hue="blue",
-            font=["system-ui", "sans-serif"],
-            font_mono=["ui-monospace", "monospace"],
-        ),
-    )
-    return app
+THEME = gr.themes.Default(
+    primary_hue="blue", font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]
+)
 
 
 class _Blocks(gr.Blocks):
@@ -196,6 +173,16 @@ def build_app(bot_now: BotNow) -> gr.Blocks:
             # Printed, the exception would put the question into the server's log.
             raise gr.Error(str(error), print_exception=False) from None
 
+    def retrieve(question: str, top_k: int | None = None) -> list[dict[str, Any]]:
+        """The passages that match a question best, best first, with their scores."""
+        try:
+            if not isinstance(top_k, int | None) or isinstance(top_k, bool):
+                raise InvalidQuestion("top_k must be a whole number.")
+            asked, _ = _arguments(question, None)
+            return [dataclasses.asdict(scored) for scored in bot_now().retrieve(asked, top_k)]
+        except QABotError as error:
+            raise gr.Error(str(error), print_exception=False) from None
+
     with _Blocks(title="Ask your documents", analytics_enabled=False) as app:
         heading = gr.Markdown()
         answers = gr.State({})
@@ -231,6 +218,9 @@ def build_app(bot_now: BotNow) -> gr.Blocks:
         app.load(does.greet, None, [heading, chat], **quiet)
         gr.events.api(
             ask, api_name="ask", api_description="One question, one answer with its citations; no state."
+        )
+        gr.events.api(
+            retrieve, api_name="retrieve", api_description="The passages that match a question; no state."
         )
         blocks: gr.Blocks = app
     return blocks

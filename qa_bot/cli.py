@@ -13,7 +13,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -103,19 +103,70 @@ def ask(question: str | None, index: Path, top_k: int | None, threshold: float |
     "--watch/--no-watch", default=True, show_default=True,
     help="Build the index again whenever the sources change.",
 )  # fmt: skip
-def serve(index: Path, top_k: int | None, threshold: float | None, host: str, port: int, watch: bool) -> None:
+@click.option(
+    "--auth", envvar="QA_BOT_AUTH", show_envvar=True, metavar="USER:PASSWORD",
+    help="Who may ask. Others see the command line: better as a variable.",
+)  # fmt: skip
+@click.option("--no-auth", is_flag=True, help="Let whoever reaches the address ask.")
+@click.option(
+    "--host-name", "names", multiple=True, metavar="NAME",
+    help="A name that the server goes by, as behind a proxy; may be repeated.",
+)  # fmt: skip
+@click.option(
+    "--root-path", envvar="QA_BOT_ROOT_PATH", show_envvar=True, default="", metavar="/PATH",
+    help="Where a proxy shows it.",
+)  # fmt: skip
+def serve(
+    index: Path,
+    top_k: int | None,
+    threshold: float | None,
+    host: str,
+    port: int,
+    watch: bool,
+    auth: str | None,
+    no_auth: bool,
+    names: tuple[str, ...],
+    root_path: str,
+) -> None:
     """Open the app, to ask in a browser. It takes up a rebuilt index by itself."""
+    guard_options = _guard_options(host, auth, no_auth, names)
     _check_port(host, port)
     from qa_bot.bot import LiveBot
 
     live = LiveBot(index, _settings(index, top_k, threshold))
     click.echo("Loading the model ...", err=True)
     live.now().warm_up()
-    from qa_bot import app
+    from qa_bot.server import Guard, Server, build_server
 
-    click.echo(f"Ask at http://{host}:{port} (stop with Ctrl+C)")
-    with _watching(index, live) if watch else nullcontext():
-        app.serve(live.now, host, port)
+    server = Server(build_server(live.now, Guard(**guard_options), root_path), host, port)
+    shown = f"[{host}]" if ":" in host else host
+    click.echo(f"Ask at http://{shown}:{port}{root_path} (stop with Ctrl+C)")
+    try:
+        with _watching(index, live) if watch else nullcontext():
+            server.wait()
+    except KeyboardInterrupt:
+        server.close()
+
+
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+def _guard_options(host: str, auth: str | None, no_auth: bool, names: tuple[str, ...]) -> dict[str, Any]:
+    """The fields of a Guard; a wider address needs a password, or the word that none is wanted."""
+    if auth is not None and not all(auth.partition(":")):
+        raise click.UsageError("--auth takes USER:PASSWORD.")
+    if host not in _LOOPBACK and auth is None and not no_auth:
+        raise click.UsageError(
+            f"At {host}, others can ask and read every document. "
+            "Name who may: --auth USER:PASSWORD, or --no-auth for everybody."
+        )
+    user, _, password = (auth or "").partition(":")
+    # At a loopback address only its own names are let in: any page could have a name that leads there.
+    known = frozenset({*_LOOPBACK, *(name.lower() for name in names)})
+    return {
+        "hosts": known if host in _LOOPBACK or names else frozenset(),
+        "login": (user, password) if auth else None,
+    }
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from qa_bot import QABot
-from qa_bot.app import start
+from qa_bot.server import Guard, Server, build_server
 
 # For `pytest.mark.filterwarnings`: the server runs in this process, and Gradio uses pandas in old ways.
 GRADIO_WARNING = "ignore::DeprecationWarning"
@@ -20,18 +20,22 @@ def free_port() -> int:
 
 
 @contextmanager
-def serving(bot: QABot) -> Iterator[int]:
+def serving(bot: QABot, guard: Guard | None = None, root_path: str = "") -> Iterator[int]:
     """A server of the app over `bot` while in the block; gives its port."""
     port = free_port()
+
+    def start() -> Server:
+        return Server(build_server(lambda: bot, guard or Guard(), root_path), "127.0.0.1", port)
+
     with ThreadPoolExecutor(1) as thread, warnings.catch_warnings():
         # Gradio makes event loops that it never closes. In a thread of their own they are free
         # to be collected here, where they disturb no other test.
         warnings.simplefilter("ignore", ResourceWarning)
-        app = thread.submit(start, lambda: bot, "127.0.0.1", port).result()
+        server = thread.submit(start).result()
         gc.collect()
     yield port
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
-        app.close()
-        del app
+        server.close()
+        del server
         gc.collect()

@@ -96,9 +96,9 @@ def test_endpoint_remembers_nothing_of_a_caller(port: int, article_bot: QABot) -
     assert other.predict(FOLLOW_UP, api_name="/ask") == alone
 
 
-def test_ask_is_the_only_public_endpoint(port: int) -> None:
+def test_ask_and_retrieve_are_the_only_public_endpoints(port: int) -> None:
     info = connect(port).view_api(return_format="dict", print_info=False)
-    assert list(info["named_endpoints"]) == ["/ask"]
+    assert list(info["named_endpoints"]) == ["/ask", "/retrieve"]
     assert info["unnamed_endpoints"] == {}
 
 

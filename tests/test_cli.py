@@ -245,6 +245,18 @@ def test_skipped_file_is_named_with_exit_code_3_at_every_build_until_it_is_gone(
     assert run("index").code == 0
 
 
+def test_a_wider_address_needs_a_password_or_the_word_that_none_is_wanted(index: Path) -> None:
+    refused = run("serve", "--host", "0.0.0.0")
+    assert refused.code == 2 and "--auth USER:PASSWORD, or --no-auth" in refused.err
+    for odd in ("ann", "ann:", ":secret", ""):
+        assert run("serve", "--auth", odd).code == 2
+    guard = cli._guard_options
+    assert guard("127.0.0.1", None, False, ())["hosts"] == {"127.0.0.1", "localhost", "::1"}
+    assert guard("127.0.0.1", None, False, ("QA.example",))["hosts"] >= {"qa.example", "localhost"}
+    assert guard("0.0.0.0", "ann:a:b", False, ()) == {"hosts": frozenset(), "login": ("ann", "a:b")}
+    assert guard("0.0.0.0", None, True, ())["login"] is None
+
+
 def test_a_rollback_is_said_by_index_and_status_until_the_next_build(index: Path, sources: Path) -> None:
     assert "no whole build before" in run("index", "--rollback").err
     (sources / "new.txt").write_text("The lamp is green.")
