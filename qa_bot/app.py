@@ -3,6 +3,7 @@
 import dataclasses
 import os
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when gradio is imported
@@ -16,6 +17,7 @@ import gradio as gr
 from qa_bot.bot import QABot
 from qa_bot.errors import InvalidQuestion, QABotError
 from qa_bot.rendering import answer_html, as_text, document_html
+from qa_bot.transcript import as_json, as_markdown
 from qa_bot.types import Answer, Citation, Passage, Starter, Turn
 
 # Exchanges that a browser's session keeps; older ones stay on the page, but cannot be opened.
@@ -87,6 +89,16 @@ document.addEventListener('click', (event) => {
 """
 
 BotNow = Callable[[], QABot]
+
+# A file of the conversation is made in the browser: the server gives out none.
+SAVE_JS = """(text) => {
+    const link = document.createElement('a');
+    link.href = URL.createObjectURL(new Blob([text], {type: 'text/plain;charset=utf-8'}));
+    link.download = 'conversation.SUFFIX';
+    link.click();
+    URL.revokeObjectURL(link.href);
+}"""
+SAVED = {"Markdown": (as_markdown, "md"), "JSON": (as_json, "json")}
 
 EMPTY_SOURCE = "<p class='where'>Ask a question. The document that says the answer opens here.</p>"
 
@@ -207,6 +219,14 @@ def build_app(bot_now: BotNow) -> gr.Blocks:
                     autofocus=True,
                     max_lines=4,
                 )
+                with gr.Row():
+                    buttons = {
+                        kind: gr.Button(
+                            f"Save as {kind}", size="sm", variant="secondary", elem_id=f"save-{kind}"
+                        )
+                        for kind in SAVED
+                    }
+                    saved = gr.Textbox(visible="hidden", elem_id="saved")
             with gr.Column(scale=2, min_width=320):
                 source = gr.HTML(EMPTY_SOURCE, elem_id="source", js_on_load=SOURCE_JS)
         given, shown = [box, chat, answers], [box, chat, answers, source]
@@ -215,6 +235,9 @@ def build_app(bot_now: BotNow) -> gr.Blocks:
         chat.example_select(does.choose_example, [chat, answers], shown, **quiet)
         chat.clear(lambda: ({}, EMPTY_SOURCE), None, [answers, source], **quiet)
         source.click(does.follow, given, shown, **quiet)
+        for kind, (export, suffix) in SAVED.items():
+            done = buttons[kind].click(partial(_export, export), answers, saved, **quiet)
+            done.then(None, saved, None, js=SAVE_JS.replace("SUFFIX", suffix))
         app.load(does.greet, None, [heading, chat], **quiet)
         gr.events.api(
             ask, api_name="ask", api_description="One question, one answer with its citations; no state."
@@ -232,6 +255,10 @@ def _next(bot: QABot, answers: Exchanges) -> list[Starter]:
     last = answers[max(answers)]
     near = bot.like(last.question, MAX_NEXT + len(asked))
     return [starter for starter in near if starter.question not in asked][:MAX_NEXT]
+
+
+def _export(export: Callable[[list[Answer]], str], answers: Exchanges) -> str:
+    return export(list(answers.values()))
 
 
 def _heading(documents: int) -> str:

@@ -106,7 +106,11 @@ class QABot:
         passages = self._retriever.retrieve(asked.search, self._top_k(top_k), sources)
         answer = self._read_byline(asked, sources, passages) or self.reader.read(asked, passages)
         cited = (
-            replace(citation, changed=self._freshness.changed((citation.source, *citation.also)))
+            replace(
+                citation,
+                sha256=self._index.documents[citation.source].sha256,
+                changed=self._freshness.changed((citation.source, *citation.also)),
+            )
             for citation in answer.citations
         )
         return replace(answer, citations=tuple(cited))

@@ -13,13 +13,21 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
 from qa_bot.cli_evaluation import calibrate, evaluate
 from qa_bot.cli_index import add, index, print_report, purge, status
-from qa_bot.cli_options import fail, index_option, json_option, print_json, printable
+from qa_bot.cli_options import (
+    count,
+    fail,
+    index_option,
+    json_option,
+    print_json,
+    printable,
+    sources_option,
+)
 from qa_bot.errors import QABotError
 
 if TYPE_CHECKING:
@@ -199,6 +207,29 @@ def _watching(index: Path, live: "LiveBot") -> Iterator[None]:
     finally:
         stop.set()
         watcher.join(timeout=30)
+
+
+@cli.command(short_help="Check the quotes of a conversation again.")
+@click.argument("file", type=click.File(encoding="utf-8", errors="replace"))
+@sources_option
+@json_option
+def verify(file: TextIO, sources: Path, as_json: bool) -> None:
+    """Say which quotes of FILE the sources still hold; the exit code is 1 where one does not stand.
+
+    FILE is an export of the app, Markdown or JSON, or what qa-bot ask --json printed; - is standard input.
+    """
+    from qa_bot.transcript import check, citations_of
+
+    results = list(check(citations_of(file.read()), sources))
+    if as_json:
+        print_json([dataclasses.asdict(result) for result in results])
+    for result in () if as_json else results:
+        mark = "ok  " if result.stands else "LOST"
+        place = f"{result.citation.source}, {result.citation.start} to {result.citation.end}"
+        click.echo(f"{mark} {printable(result.question)} [{printable(place)}]: {result.said}")
+    lost = sum(not result.stands for result in results)
+    if lost:
+        fail(f"{count(lost, 'quote')} of {len(results)} no longer stands in {sources}.")
 
 
 for command in (index, add, status, purge, evaluate, calibrate):

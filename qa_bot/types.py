@@ -81,6 +81,7 @@ class Citation:
     answer_start: int
     answer_end: int
     also: tuple[str, ...] = ()  # as in Document
+    sha256: str | None = None  # of the file's bytes as they were indexed
     changed: bool | None = None  # whether the file is not what was indexed; None: nobody can tell here
     title: str | None = None
     section: str | None = None

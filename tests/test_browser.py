@@ -22,6 +22,7 @@ from serving import GRADIO_WARNING, serving
 
 from qa_bot import QABot, Settings, app, build_index
 from qa_bot.encoder import OnnxEncoder
+from qa_bot.transcript import citations_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings(GRADIO_WARNING)]
 
@@ -275,6 +276,19 @@ def test_a_question_is_asked_again_edited_and_its_answer_copied(
         visitor.ask(WHITE_PAPER)
         expect(visitor.questions).to_have_text([WHITE_PAPER])
         visitor.leave()
+
+
+@pytest.mark.parametrize("kind", ["Markdown", "JSON"])
+def test_a_conversation_is_saved_as_a_file_that_can_be_verified(
+    visitor: Visitor, article_bot: QABot, kind: str
+) -> None:
+    visitor.ask(FIRST_LIGHT)
+    visitor.ask(UNSAID)
+    with visitor.page.expect_download() as download:
+        visitor.page.get_by_role("button", name=f"Save as {kind}").click()
+    text = Path(download.value.path()).read_text()
+    ((question, citation),) = citations_of(text)
+    assert question == FIRST_LIGHT and citation == article_bot.ask(FIRST_LIGHT).citations[0]
 
 
 # What is typed.

@@ -25,7 +25,7 @@ from qa_bot.sentence_transformer import DEFAULT_MODEL
 
 FIRST_LIGHT = "How many countries took part in First Light 2022?"
 OPERATION = "How many countries took part in First Light 2022?"  # in words that the fake model knows, too
-COMMANDS = ("index", "add", "ask", "serve", "status", "purge", "eval", "calibrate")
+COMMANDS = ("index", "add", "ask", "serve", "status", "purge", "verify", "eval", "calibrate")
 CONTROL_CHARACTERS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")  # all but the line's end
 
 
@@ -243,6 +243,19 @@ def test_skipped_file_is_named_with_exit_code_3_at_every_build_until_it_is_gone(
     assert [skip["source"] for skip in json.loads(as_json.out)["skipped"]] == ["broken.txt"]
     (sources / "broken.txt").unlink()
     assert run("index").code == 0
+
+
+def test_verify_checks_what_ask_printed(index: Path, sources: Path, tmp_path: Path) -> None:
+    kept = tmp_path / "answer.json"
+    kept.write_text(run("ask", OPERATION, "--json").out)
+    checked = run("verify", str(kept))
+    assert checked.code == 0 and re.match(r"ok   How many countries .*: stands\n", checked.out)
+    (sources / ARTICLE).write_text("Nothing of it.")
+    lost = run("verify", str(kept))
+    assert lost.code == 1 and "LOST" in lost.out and "1 quote of 1 no longer stands" in lost.err
+    assert json.loads(run("verify", str(kept), "--json").out)[0]["stands"] is False
+    kept.write_text("words")
+    assert "This is no transcript" in run("verify", str(kept)).err
 
 
 def test_a_wider_address_needs_a_password_or_the_word_that_none_is_wanted(index: Path) -> None:
