@@ -17,7 +17,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 run: install
 	@$(BIN)/qa-bot index || [ $$? -eq 3 ]
-	@$(BIN)/qa-bot serve --host $(HOST) --port $(PORT)
+	@$(BIN)/qa-bot serve --host $(HOST) --port $(PORT) $(if $(filter 127.0.0.1,$(HOST)),--allow-uploads)
 
 install: .venv/installed
 

@@ -1,9 +1,9 @@
 """The Gradio front end: a chat beside the document that it cites. It shows Answers, no more."""
 
-import dataclasses
 import os
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when gradio is imported
@@ -13,15 +13,22 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when gradio is imported
 os.environ["NO_PROXY"] = os.environ["no_proxy"] = "*"
 
 import gradio as gr
+from fastapi import FastAPI
 
+from qa_bot.api import add_endpoints
 from qa_bot.bot import QABot
-from qa_bot.errors import InvalidQuestion, QABotError
-from qa_bot.rendering import answer_html, as_text, document_html
+from qa_bot.editing import Editor
+from qa_bot.errors import QABotError
+from qa_bot.panels import PANEL_CSS, add_feedback, add_inspect_panel, add_sources_panel
+from qa_bot.rendering import answer_html, as_text, count, document_html
 from qa_bot.transcript import as_json, as_markdown
 from qa_bot.types import Answer, Citation, Passage, Starter, Turn
 
 # Exchanges that a browser's session keeps; older ones stay on the page, but cannot be opened.
 MAX_EXCHANGES = 100
+
+MAX_WAITING = 64  # questions in the queue
+AT_ONCE = 4  # questions answered side by side; each takes milliseconds
 
 MAX_STARTERS = 4  # questions to start with
 MAX_NEXT = 2  # questions that are suggested after an answer
@@ -30,7 +37,8 @@ Message = dict[str, Any]
 Exchanges = dict[int, Answer]  # by their number in the session, which is that of their links
 Shown = tuple[str, list[Message], Exchanges, str]  # the box, the chat, what it is made of, the source
 
-CSS = """
+CSS = (
+    """
 .gradio-container main { max-width: 1280px !important; width: 100%; margin: 0 auto; }
 .gradio-container { --quiet: color-mix(in srgb, var(--body-text-color) 78%, transparent); }
 #chat .message p { margin: .4em 0; }
@@ -51,12 +59,23 @@ CSS = """
 #source .where { color: var(--quiet); font-size: .85em; margin: 0 0 .8em; }
 #source h2 { margin: 0; font-size: 1.05em; }
 """
+    + PANEL_CSS
+)
 
 # A click on a citation anywhere in the chat asks the server for its document, unless it is the one
 # that is open; either way the highlighted words are brought into sight. On a phone the document is
 # below the chat: the page goes there when asked to, not with each answer.
 SOURCE_JS = """
-let clicked = false;
+let clicked = false, exchanges = 0;
+// The last question at the top of the chat, so that its answer is read from its beginning.
+const top = (shown) => shown.getBoundingClientRect().top;
+const turnTo = () => {
+    const log = document.querySelector('#chat [role="log"]');
+    const asked = document.querySelectorAll('#chat .user.message');
+    if (log && asked.length && asked.length !== exchanges)
+        log.scrollTop += top(asked[asked.length - 1]) - top(log) - 12;
+    exchanges = asked.length;
+};
 const show = () => requestAnimationFrame(() => {
     const box = element.querySelector('.scroll'), mark = element.querySelector('mark');
     if (box && mark) {
@@ -65,7 +84,7 @@ const show = () => requestAnimationFrame(() => {
     }
     clicked = false;
 });
-watch('value', show);
+watch('value', () => { show(); setTimeout(turnTo, 100); });
 document.addEventListener('click', (event) => {
     const link = event.target.closest('#chat a[href^="#"]');
     if (!link) return;
@@ -173,28 +192,13 @@ class _Chat:
         return _heading(bot.manifest.documents), gr.update(examples=examples)
 
 
-def build_app(bot_now: BotNow) -> gr.Blocks:
-    """The page and its API, over the bot that `bot_now` gives for each question."""
+def build_app(bot_now: BotNow, editor: Editor | None = None, feedback: Path | None = None) -> gr.Blocks:
+    """The page and its API, over the bot that `bot_now` gives for each question.
+
+    With an editor, whoever sees the page may add and remove sources; with an index directory for
+    feedback, call answers right or wrong.
+    """
     does = _Chat(bot_now)
-
-    def ask(question: str, history: list[dict[str, Any]] | None = None) -> dict[str, Any]:
-        """Answer one question. `history` is the earlier turns, oldest first: {question, answer}."""
-        try:
-            return dataclasses.asdict(bot_now().ask(*_arguments(question, history)))
-        except QABotError as error:
-            # Printed, the exception would put the question into the server's log.
-            raise gr.Error(str(error), print_exception=False) from None
-
-    def retrieve(question: str, top_k: int | None = None) -> list[dict[str, Any]]:
-        """The passages that match a question best, best first, with their scores."""
-        try:
-            if not isinstance(top_k, int | None) or isinstance(top_k, bool):
-                raise InvalidQuestion("top_k must be a whole number.")
-            asked, _ = _arguments(question, None)
-            return [dataclasses.asdict(scored) for scored in bot_now().retrieve(asked, top_k)]
-        except QABotError as error:
-            raise gr.Error(str(error), print_exception=False) from None
-
     with _Blocks(title="Ask your documents", analytics_enabled=False) as app:
         heading = gr.Markdown()
         answers = gr.State({})
@@ -210,6 +214,7 @@ def build_app(bot_now: BotNow) -> gr.Blocks:
                     latex_delimiters=[],
                     buttons=[],
                     placeholder="Ask a question about the documents.",
+                    autoscroll=False,
                 )
                 box = gr.Textbox(
                     elem_id="question",
@@ -219,6 +224,8 @@ def build_app(bot_now: BotNow) -> gr.Blocks:
                     autofocus=True,
                     max_lines=4,
                 )
+                if feedback:
+                    add_feedback(feedback, chat, answers)
                 with gr.Row():
                     buttons = {
                         kind: gr.Button(
@@ -229,6 +236,8 @@ def build_app(bot_now: BotNow) -> gr.Blocks:
                     saved = gr.Textbox(visible="hidden", elem_id="saved")
             with gr.Column(scale=2, min_width=320):
                 source = gr.HTML(EMPTY_SOURCE, elem_id="source", js_on_load=SOURCE_JS)
+        add_sources_panel(bot_now, editor, source)
+        add_inspect_panel(bot_now, answers)
         given, shown = [box, chat, answers], [box, chat, answers, source]
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
         box.submit(does.converse, given, shown, **quiet)
@@ -239,14 +248,25 @@ def build_app(bot_now: BotNow) -> gr.Blocks:
             done = buttons[kind].click(partial(_export, export), answers, saved, **quiet)
             done.then(None, saved, None, js=SAVE_JS.replace("SUFFIX", suffix))
         app.load(does.greet, None, [heading, chat], **quiet)
-        gr.events.api(
-            ask, api_name="ask", api_description="One question, one answer with its citations; no state."
-        )
-        gr.events.api(
-            retrieve, api_name="retrieve", api_description="The passages that match a question; no state."
-        )
+        add_endpoints(bot_now)
         blocks: gr.Blocks = app
     return blocks
+
+
+def mount(server: FastAPI, app: gr.Blocks, root_path: str) -> None:
+    """Have `server` show the page; `root_path` is where a proxy shows it, as /qa, or empty."""
+    app.queue(max_size=MAX_WAITING, default_concurrency_limit=AT_ONCE)
+    gr.mount_gradio_app(
+        server,
+        app,
+        path="/",
+        root_path=root_path or None,
+        footer_links=["api"],
+        css=CSS,
+        theme=THEME,
+        enable_monitoring=False,
+        ssr_mode=False,
+    )
 
 
 def _next(bot: QABot, answers: Exchanges) -> list[Starter]:
@@ -264,19 +284,6 @@ def _export(export: Callable[[list[Answer]], str], answers: Exchanges) -> str:
 def _heading(documents: int) -> str:
     return (
         "# Ask your documents\n"
-        f"{documents:,} {'document' if documents == 1 else 'documents'} indexed. "
+        f"{count(documents, 'document')} indexed. "
         "Every answer is words of a source, or an honest “the sources don't say”."
     )
-
-
-def _arguments(question: object, history: object) -> tuple[str, list[Turn]]:
-    """What a caller of the API sent, if it is of the right kind; raises InvalidQuestion."""
-    if not isinstance(question, str):
-        raise InvalidQuestion("question must be a text.")
-    turns = []
-    for turn in history if isinstance(history, list) else [] if history is None else [None]:
-        asked, given = (turn.get("question"), turn.get("answer")) if isinstance(turn, dict) else (None, None)
-        if not isinstance(asked, str) or not isinstance(given, str | None):
-            raise InvalidQuestion("history must be a list of {question, answer}; answer may be null.")
-        turns.append(Turn(question=asked, answer=given))
-    return question, turns

@@ -3,6 +3,7 @@
 import os
 import re
 import threading
+import time
 import unicodedata
 from collections.abc import Collection, Sequence
 from dataclasses import replace
@@ -21,7 +22,7 @@ from qa_bot.manifest import Manifest, current_build, read_manifest
 from qa_bot.reader import CALIBRATION, Reader, cite
 from qa_bot.retriever import Retriever
 from qa_bot.span_model import SpanModel
-from qa_bot.types import Answer, Document, Question, ScoredPassage, Starter, Turn
+from qa_bot.types import Answer, Document, Inspected, Inspection, Question, ScoredPassage, Starter, Turn
 
 
 class QABot:
@@ -133,6 +134,36 @@ class QABot:
             return self._index.documents[source]
         except KeyError:
             raise QABotError(f"The index holds no document {source!r}.") from None
+
+    def inspect(self, question: str, history: Sequence[Turn] = ()) -> Inspection:
+        """How `ask` finds its answer; arguments and errors are those of `ask`."""
+        asked = understand(_clean(question), _clean_history(history))
+        began = time.perf_counter()
+        passages = self._retriever.retrieve(asked.search, self._settings.top_k)
+        retrieved = time.perf_counter()
+        found = self.reader.candidates(asked, passages)
+        read = time.perf_counter()
+        return Inspection(
+            understood=asked.understood,
+            candidates=tuple(
+                Inspected(
+                    source=c.scored.passage.source,
+                    start=c.scored.passage.start,
+                    dense=c.scored.dense,
+                    lexical=c.scored.lexical,
+                    fused=c.scored.score,
+                    certainty=self.reader.certainty(c),
+                    text=c.text,
+                )
+                for c in found
+            ),
+            seconds=(("search", retrieved - began), ("reading", read - retrieved)),
+            threshold=self.reader.threshold,
+        )
+
+    def listed(self, wanted: str = "", limit: int = 100) -> list[tuple[str, str | None]]:
+        """(source, title) of up to `limit` documents whose source or title holds `wanted`."""
+        return self._index.documents.listed(wanted, limit)
 
     @property
     def encoder(self) -> Encoder:

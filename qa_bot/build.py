@@ -147,6 +147,7 @@ def _job(settings: Settings, encoder: Encoder, reader: SpanModel, progress: Prog
         "encoder": {"name": encoder.name, "digest": encoder.digest, "runtime": encoder.runtime},
         # The packaged one comes with the program, whichever version answers.
         "reader": None if reader.packaged else {"name": reader.name, "digest": reader.digest},
+        "starters": reader.digest,  # what they were asked of
         "versions": {library: version(library) for library in _LIBRARIES},
     }
     return _Job(

@@ -115,6 +115,9 @@ def ask(question: str | None, index: Path, top_k: int | None, threshold: float |
     "--auth", envvar="QA_BOT_AUTH", show_envvar=True, metavar="USER:PASSWORD",
     help="Who may ask. Others see the command line: better as a variable.",
 )  # fmt: skip
+@click.option(
+    "--allow-uploads", is_flag=True, help="Let whoever is let in add and remove sources, and rebuild."
+)
 @click.option("--no-auth", is_flag=True, help="Let whoever reaches the address ask.")
 @click.option(
     "--host-name", "names", multiple=True, metavar="NAME",
@@ -133,6 +136,7 @@ def serve(
     watch: bool,
     auth: str | None,
     no_auth: bool,
+    allow_uploads: bool,
     names: tuple[str, ...],
     root_path: str,
 ) -> None:
@@ -144,9 +148,11 @@ def serve(
     live = LiveBot(index, _settings(index, top_k, threshold))
     click.echo("Loading the model ...", err=True)
     live.now().warm_up()
+    from qa_bot.editing import Editor
     from qa_bot.server import Guard, Server, build_server
 
-    server = Server(build_server(live.now, Guard(**guard_options), root_path), host, port)
+    editor = Editor(live.now, index) if allow_uploads else None
+    server = Server(build_server(live.now, Guard(**guard_options), root_path, editor, index), host, port)
     shown = f"[{host}]" if ":" in host else host
     click.echo(f"Ask at http://{shown}:{port}{root_path} (stop with Ctrl+C)")
     try:

@@ -1,5 +1,6 @@
 """qa-bot eval | calibrate: how good the answers are, and how sure to be of them."""
 
+import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -8,7 +9,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from qa_bot.cli_options import index_option, json_option, print_json, progress_bar, sources_option
+from qa_bot.cli_options import (
+    count,
+    index_option,
+    json_option,
+    print_json,
+    printable,
+    progress_bar,
+    sources_option,
+)
 
 if TYPE_CHECKING:
     from qa_bot.bot import QABot
@@ -21,9 +30,13 @@ SAMPLE_SEED = 2023
 
 
 @click.command(name="eval", short_help="Ask a set of questions and count what came of it.")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=click.Path(path_type=Path), required=False)
 @index_option
 @sources_option
+@click.option(
+    "--drafts", is_flag=True,
+    help="Instead of FILE: ask again what readers called right or wrong in the app.",
+)  # fmt: skip
 @click.option(
     "--split", "splits", multiple=True,
     help="Ask only the questions of this split (of SQuAD: of this article); may be repeated.",
@@ -43,9 +56,10 @@ SAMPLE_SEED = 2023
 )  # fmt: skip
 @json_option
 def evaluate(
-    file: Path,
+    file: Path | None,
     index: Path,
     sources: Path,
+    drafts: bool,
     splits: tuple[str, ...],
     limit: int | None,
     distractors: Path | None,
@@ -58,7 +72,14 @@ def evaluate(
     FILE is JSON lines of this project (evals/README.md) or SQuAD 1.1/2.0 JSON, plain, .xz or .gz.
     Questions of the project's kind are asked of the index; a SQuAD file's of an index of its own
     paragraphs, made for the run: over all of them, and over the right one alone.
+
+    --drafts shows what has become of the answers that readers judged; with --json, as lines for a FILE.
     """
+    if drafts:
+        _review(index, as_json)
+        return
+    if file is None:
+        raise click.UsageError("Name a FILE of questions, or --drafts.")
     from qa_bot import report as reports
     from qa_bot.comparison import compare, read_report
     from qa_bot.evaluation import load, run
@@ -80,16 +101,49 @@ def evaluate(
         for part, each in zip(parts, made, strict=True):
             for path in reports.write(each, report / part):
                 click.echo(f"Wrote {path}", err=True)
-    if as_json:
-        print_json([reports.as_json(each) for each in made])
-    else:
-        for each in made:
-            _print_table(each)
+    _print_all(made, as_json)
     changes = [compare(old, reports.as_json(new)) for old, new in zip(earlier, made, strict=False)]
     for each, those in zip(made, changes, strict=False):
         _print_changes(each, those)
     if any(change.worse for those in changes for change in those):
         raise SystemExit(1)
+
+
+def _print_all(made: "Sequence[Report]", as_json: bool) -> None:
+    from qa_bot import report as reports
+
+    if as_json:
+        print_json([reports.as_json(each) for each in made])
+        return
+    for each in made:
+        _print_table(each)
+
+
+def _review(index: Path, as_json: bool) -> None:
+    """What readers called right or wrong, what was said then, and what is said now."""
+    from qa_bot.bot import QABot
+    from qa_bot.feedback import drafts
+    from qa_bot.metrics import contains
+    from qa_bot.types import Turn
+
+    kept = drafts(index)
+    if as_json:
+        for draft in kept:
+            click.echo(json.dumps(draft, ensure_ascii=False))
+        return
+    bot = QABot.open(index)
+    for draft in kept:
+        history = [Turn(question=t["question"], answer=t["answer"]) for t in draft["history"]]
+        now = bot.ask(draft["question"], history).text
+        wanted = draft["answers"]
+        met = now is None if wanted == [] else bool(wanted and now and contains(now, wanted))
+        verdict = "ok  " if met else "look"
+        judged = "right" if draft["right"] else "wrong"
+        said = f"said {draft['said']!r}, called {judged}; wanted {wanted or 'nothing'}; now {now!r}"
+        click.echo(f"{verdict} {printable(draft['question'])}: {printable(said)}")
+    click.echo(
+        f"{count(len(kept), 'draft')} in {index}; --json gives them as lines for a question set.", err=True
+    )
 
 
 @click.command(short_help="Fit score and threshold to a set of questions.")

@@ -231,7 +231,7 @@ def purge(sources: Path, index: Path) -> None:
 
     Where no document is left, the index is emptied.
     """
-    from qa_bot import publishing
+    from qa_bot import feedback, publishing
     from qa_bot.adding import forget_origins
     from qa_bot.build import build_index
     from qa_bot.config import Settings
@@ -248,6 +248,10 @@ def purge(sources: Path, index: Path) -> None:
         except SourcesError:
             publishing.forget(index)
     forget_origins(sources)
+    if (index / "CURRENT").is_file():
+        feedback.forget(index, read_manifest(index).sources)
+    else:
+        feedback.forget(index, ())
     in_use = publishing.purge(index)
     if in_use:
         fail(

@@ -134,6 +134,14 @@ class Documents(Mapping[str, Document]):
         )
         return [source for (source,) in found]
 
+    def listed(self, wanted: str, limit: int) -> list[tuple[str, str | None]]:
+        """(source, title) of up to `limit` documents whose source or title holds `wanted`, in their order."""
+        query = (
+            "SELECT source, title FROM documents WHERE instr(lower(source), lower(?1)) > 0 "
+            "OR instr(lower(coalesce(title, '')), lower(?1)) > 0 ORDER BY id LIMIT ?2"
+        )
+        return [(source, title) for source, title in self._contents.rows(query, wanted, limit)]
+
     def digests(self) -> dict[str, str]:
         """The SHA-256 of each document's file, by source."""
         return dict(self._contents.rows("SELECT source, sha256 FROM documents ORDER BY id"))

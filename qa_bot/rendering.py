@@ -43,6 +43,10 @@ def answer_html(answer: Answer, number: int, suggested: Sequence[Starter] = ()) 
     return f'{_said_html(answer, number)}{asks}<p class="tools">{tools}</p>'
 
 
+def count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def confidence(score: float) -> str:
     """A score in words."""
     return next(words for least, words in _CONFIDENCE if score >= least)
@@ -110,6 +114,18 @@ def document_html(bot: QABot, cited: Citation | Passage, link: str = "") -> str:
         f"<div class='document' data-citation='{as_text(link)}'>"
         f"{_plain(document.text[:start])}<mark>{_plain(document.text[start:end])}</mark>"
         f"{_plain(document.text[end:])}</div></div>"
+    )
+
+
+def whole_html(bot: QABot, source: str) -> str:
+    """A whole document, nothing of it highlighted; raises QABotError where there is none."""
+    document = bot.document(source)
+    details = (document.author, document.publisher, document.date, document.source, *document.also)
+    where = as_text(" · ".join(detail for detail in details if detail))
+    return (
+        f"<h2>{as_text(document.title or document.source)}</h2><p class='where'>{where}</p>"
+        "<div class='scroll' tabindex='0' role='region' aria-label='Document'>"
+        f"<div class='document'>{_plain(document.text)}</div></div>"
     )
 
 

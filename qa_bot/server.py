@@ -11,21 +11,22 @@ import threading
 from collections.abc import Iterable, MutableMapping
 from dataclasses import dataclass
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import gradio as gr
 import uvicorn
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from qa_bot.app import CSS, THEME, BotNow, build_app
+# Nothing of Gradio before this: it says what Gradio reads when it is imported.
+from qa_bot.app import BotNow, build_app, mount
+from qa_bot.editing import Editor
+from qa_bot.sources import MAX_FILE_BYTES
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 MAX_BODY_BYTES = 8 << 20  # of a request; a long conversation has some 100 KB
-MAX_WAITING = 64  # questions in the queue
-AT_ONCE = 4  # questions answered side by side; each takes milliseconds
 
 _HEALTH = "/healthz"  # says no more than that it lives, to whoever asks
 
@@ -102,15 +103,19 @@ def _knows(authorization: str, login: tuple[str, str]) -> bool:
 class Guarded:
     """An application behind a Guard, with closed routes, bounded requests and headers that protect."""
 
-    def __init__(self, app: ASGIApp, guard: Guard) -> None:
+    def __init__(self, app: ASGIApp, guard: Guard, uploads: bool) -> None:
         self._app = app
         self._guard = guard
+        self._uploads = uploads
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        refusal = self._guard.refusal(scope) or _closed(scope)
+        _, _, route = scope["path"].partition("/gradio_api/")
+        uploading = self._uploads and route.partition("/")[0] in ("upload", "upload_progress")
+        most = MAX_FILE_BYTES if uploading else MAX_BODY_BYTES
+        refusal = self._guard.refusal(scope) or _closed(scope, "" if uploading else route, most)
         if refusal:
             await _refuse(scope, send, *refusal)
             return
@@ -120,20 +125,19 @@ class Guarded:
                 message["headers"] = [*message.get("headers", ()), *_raw(_HEADERS)]
             await send(message)
 
-        await self._app(scope, _bounded(receive), guarded_send)
+        await self._app(scope, _bounded(receive, most), guarded_send)
 
 
-def _closed(scope: Scope) -> tuple[HTTPStatus, str] | None:
-    _, found, route = scope["path"].partition("/gradio_api/")
-    if found and route.startswith(_CLOSED):
+def _closed(scope: Scope, route: str, most: int) -> tuple[HTTPStatus, str] | None:
+    if route.startswith(_CLOSED):
         return HTTPStatus.NOT_FOUND, "There is no such page."
     length = dict(scope["headers"]).get(b"content-length", b"0")
-    if not length.isdigit() or int(length) > MAX_BODY_BYTES:
-        return HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"A request may have {MAX_BODY_BYTES:,} bytes."
+    if not length.isdigit() or int(length) > most:
+        return HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"A request may have {most:,} bytes."
     return None
 
 
-def _bounded(receive: Receive) -> Receive:
+def _bounded(receive: Receive, most: int) -> Receive:
     """What a client sends, cut off where it goes on for longer than it said or may."""
     taken = 0
 
@@ -141,7 +145,7 @@ def _bounded(receive: Receive) -> Receive:
         nonlocal taken
         message = await receive()
         taken += len(message.get("body", b""))
-        return {"type": "http.disconnect"} if taken > MAX_BODY_BYTES else message
+        return {"type": "http.disconnect"} if taken > most else message
 
     return bounded
 
@@ -161,8 +165,18 @@ def _raw(headers: dict[str, str]) -> Iterable[tuple[bytes, bytes]]:
     return ((name.lower().encode(), value.encode()) for name, value in headers.items())
 
 
-def build_server(bot_now: BotNow, guard: Guard, root_path: str = "") -> ASGIApp:
-    """The whole application; `root_path` is where a proxy shows it, as /qa."""
+def build_server(
+    bot_now: BotNow,
+    guard: Guard,
+    root_path: str = "",
+    editor: Editor | None = None,
+    feedback: Path | None = None,
+) -> ASGIApp:
+    """The whole application; `root_path` is where a proxy shows it, as /qa.
+
+    With an editor, whoever is let in may add and remove sources; with an index directory for feedback,
+    judge answers.
+    """
     server = FastAPI(title="qa-bot", docs_url=None, redoc_url=None, openapi_url=None)
 
     @server.get(_HEALTH)
@@ -175,20 +189,8 @@ def build_server(bot_now: BotNow, guard: Guard, root_path: str = "") -> ASGIApp:
         said = {"status": "ready", "documents": manifest.documents, "built_at": manifest.built_at}
         return JSONResponse(said)
 
-    blocks = build_app(bot_now)
-    blocks.queue(max_size=MAX_WAITING, default_concurrency_limit=AT_ONCE)
-    gr.mount_gradio_app(
-        server,
-        blocks,
-        path="/",
-        root_path=root_path or None,
-        footer_links=["api"],
-        css=CSS,
-        theme=THEME,
-        enable_monitoring=False,
-        ssr_mode=False,
-    )
-    return Guarded(server, guard)
+    mount(server, build_app(bot_now, editor, feedback), root_path)
+    return Guarded(server, guard, uploads=editor is not None)
 
 
 class Server:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 CONFIG = "reader.json"
 
 # The one that comes with the program; the number changes with its weights (training/README.md).
-PACKAGED = "qa-bot-reader-1"
+PACKAGED = "qa-bot-reader-2"
 PACKAGED_FOLDER = Path(__file__).parent / "reader_model"
 
 QUESTION_TOKENS = 96  # of a longer question, the first so many are read

@@ -149,3 +149,26 @@ class Answer:
     citations: tuple[Citation, ...]
     nearest: tuple[ScoredPassage, ...]
     reason: str | None = None  # None where it answers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inspected:
+    """What was thought of one passage: its scores, and the words that it was found to say."""
+
+    source: str
+    start: int
+    dense: float
+    lexical: float
+    fused: float
+    certainty: float  # that these words answer the question
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inspection:
+    """How an answer is found: the passages in the order of the search, and the time of each step."""
+
+    understood: str
+    candidates: tuple[Inspected, ...]
+    seconds: tuple[tuple[str, float], ...]
+    threshold: float

@@ -6,8 +6,11 @@ import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 
 from qa_bot import QABot
+from qa_bot.app import BotNow
+from qa_bot.editing import Editor
 from qa_bot.server import Guard, Server, build_server
 
 # For `pytest.mark.filterwarnings`: the server runs in this process, and Gradio uses pandas in old ways.
@@ -20,12 +23,19 @@ def free_port() -> int:
 
 
 @contextmanager
-def serving(bot: QABot, guard: Guard | None = None, root_path: str = "") -> Iterator[int]:
+def serving(
+    bot: QABot | BotNow,
+    guard: Guard | None = None,
+    root_path: str = "",
+    editor: Editor | None = None,
+    feedback: Path | None = None,
+) -> Iterator[int]:
     """A server of the app over `bot` while in the block; gives its port."""
     port = free_port()
 
     def start() -> Server:
-        return Server(build_server(lambda: bot, guard or Guard(), root_path), "127.0.0.1", port)
+        bot_now = (lambda: bot) if isinstance(bot, QABot) else bot
+        return Server(build_server(bot_now, guard or Guard(), root_path, editor, feedback), "127.0.0.1", port)
 
     with ThreadPoolExecutor(1) as thread, warnings.catch_warnings():
         # Gradio makes event loops that it never closes. In a thread of their own they are free

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from conftest import ARTICLE
 from playwright.sync_api import (
     Browser,
     BrowserContext,
@@ -21,7 +22,10 @@ from playwright.sync_api import (
 from serving import GRADIO_WARNING, serving
 
 from qa_bot import QABot, Settings, app, build_index
+from qa_bot.bot import LiveBot
+from qa_bot.editing import Editor
 from qa_bot.encoder import OnnxEncoder
+from qa_bot.feedback import drafts
 from qa_bot.transcript import citations_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings(GRADIO_WARNING)]
@@ -83,7 +87,8 @@ class Visitor:
         self.page: Page = context.new_page()
         self.faults: list[str] = []
         self.page.set_default_timeout(20_000)
-        self.page.on("dialog", self._dialog)
+        self.dialogs = self._dialog
+        self.page.on("dialog", self.dialogs)
         self.page.on("popup", lambda popup: self.faults.append(f"window {popup.url}"))
         self.page.on("pageerror", lambda error: self.faults.append(f"script error {error}"))
         self.page.on("console", self._console)
@@ -289,6 +294,86 @@ def test_a_conversation_is_saved_as_a_file_that_can_be_verified(
     text = Path(download.value.path()).read_text()
     ((question, citation),) = citations_of(text)
     assert question == FIRST_LIGHT and citation == article_bot.ask(FIRST_LIGHT).citations[0]
+
+
+# Panels.
+
+
+def test_sources_are_searched_and_opened_and_nothing_can_be_changed(
+    visitor: Visitor, article_bot: QABot
+) -> None:
+    page = visitor.page
+    page.get_by_role("button", name="Sources").click()
+    title = article_bot.document(ARTICLE).title
+    assert title
+    held = f"1 document, {article_bot.manifest.passages} passages"
+    expect(page.locator("#documents")).to_contain_text(held)
+    page.get_by_label("Search documents").fill("no such")
+    expect(page.locator("#documents")).to_contain_text("No document of that name.")
+    page.get_by_label("Search documents").fill("CYBERSPACE")
+    page.locator("#documents button[data-document]").click()
+    expect(page.locator("#source h2")).to_have_text(title)
+    expect(page.locator("#source .document")).to_contain_text("Interpol")
+    expect(page.locator("[data-remove], #rebuild, #address")).to_have_count(0)
+
+
+def test_how_an_answer_was_found_is_shown_for_each_passage(visitor: Visitor, article_bot: QABot) -> None:
+    visitor.ask(FIRST_LIGHT)
+    visitor.page.get_by_role("button", name="How it was found").click()
+    shown = visitor.page.locator("#inspection")
+    expect(shown.locator("tr")).to_have_count(1 + len(article_bot.inspect(FIRST_LIGHT).candidates))
+    expect(shown).to_contain_text(re.compile(r"search [\d.]+ ms, reading [\d.]+ ms"))
+    visitor.ask(WHITE_PAPER)
+    expect(shown).to_contain_text(f"Understood as: {WHITE_PAPER}")
+
+
+def test_sources_are_added_rebuilt_and_removed_where_that_is_allowed(
+    browser: Browser, settings: Settings, real_encoder: OnnxEncoder, tmp_path: Path
+) -> None:
+    (settings.sources / "b.txt").write_text("The museum opened in 1998.")
+    build_index(settings, real_encoder)
+    live = LiveBot(settings.index)
+    added = tmp_path / "harbour <b>.txt"
+    added.write_text("The harbour was built by Ann Smith in 1905.")
+    with (
+        serving(live.now, editor=Editor(live.now, settings.index)) as port,
+        browser.new_context() as context,
+    ):
+        visitor = Visitor(context, f"http://127.0.0.1:{port}")
+        page = visitor.page
+        page.get_by_role("button", name="Sources").click()
+        with page.expect_file_chooser() as chooser:
+            page.get_by_role("button", name="Add files").click()
+        chooser.value.set_files(added)
+        expect(page.locator("#progress")).to_contain_text("Indexed 2 documents, 2 passages")
+        expect(page.locator("#documents")).to_contain_text("harbour")
+        expect(visitor.ask("When was the harbour built?")).to_contain_text("1905")
+        page.get_by_label("Add a web page").fill("http://127.0.0.1:1/")
+        page.get_by_role("button", name="Add", exact=True).click()
+        expect(page.locator("#progress")).to_contain_text("is not on the open internet")
+        page.remove_listener("dialog", visitor.dialogs)
+        page.on("dialog", lambda dialog: dialog.accept())
+        page.locator("[data-remove^='harbour']").click()
+        expect(page.locator("#progress")).to_contain_text("Removed harbour")
+        assert [path.name for path in settings.sources.iterdir()] == ["b.txt"]
+        page.locator("#rebuild").click()
+        expect(page.locator("#progress")).to_contain_text("Indexed 1 document, 1 passage")
+        expect(page.locator("#documents")).not_to_contain_text("harbour")
+        visitor.leave()
+
+
+def test_an_answer_is_judged_and_corrected(browser: Browser, article_bot: QABot, tmp_path: Path) -> None:
+    with serving(article_bot, feedback=tmp_path) as port, browser.new_context() as context:
+        visitor = Visitor(context, f"http://127.0.0.1:{port}")
+        visitor.ask(FIRST_LIGHT)
+        visitor.page.get_by_role("button", name="Like", exact=True).click()
+        visitor.page.get_by_role("button", name="Dislike", exact=True).click()
+        visitor.page.get_by_label("What would be right?").fill("76")
+        visitor.page.get_by_label("What would be right?").press("Enter")
+        expect(visitor.page.get_by_label("What would be right?")).to_have_value("")
+        (draft,) = drafts(tmp_path)
+        assert draft["question"] == FIRST_LIGHT and draft["answers"] == ["76"] and not draft["right"]
+        visitor.leave()
 
 
 # What is typed.

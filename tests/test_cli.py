@@ -20,6 +20,7 @@ from conftest import ARTICLE, ROOT, FakeEncoder
 
 from qa_bot import QABot, Settings, build_index, cli
 from qa_bot.encoder import OnnxEncoder
+from qa_bot.feedback import keep
 from qa_bot.manifest import FORMAT, Manifest
 from qa_bot.sentence_transformer import DEFAULT_MODEL
 
@@ -256,6 +257,18 @@ def test_verify_checks_what_ask_printed(index: Path, sources: Path, tmp_path: Pa
     assert json.loads(run("verify", str(kept), "--json").out)[0]["stands"] is False
     kept.write_text("words")
     assert "This is no transcript" in run("verify", str(kept)).err
+
+
+def test_drafts_show_what_has_become_of_answers_that_were_judged(index: Path) -> None:
+    bot = QABot.open(index, encoder=FakeModel())
+    keep(index, bot.ask(OPERATION), [], right=True)
+    keep(index, bot.ask("Who hosted the conference?"), [], right=False, correction="nobody at all")
+    reviewed = run("eval", "--drafts")
+    assert reviewed.code == 0 and "2 drafts" in reviewed.err
+    assert f"ok   {OPERATION}: said" in reviewed.out and "look Who hosted" in reviewed.out
+    lines = run("eval", "--drafts", "--json").out.splitlines()
+    assert [json.loads(line)["right"] for line in lines] == [True, False]
+    assert run("eval").code == 2
 
 
 def test_a_wider_address_needs_a_password_or_the_word_that_none_is_wanted(index: Path) -> None:

@@ -38,12 +38,12 @@ SQUAD = {
                     ],
                 },
                 {
-                    "context": "The river is long. The river is cold.",
+                    "context": "The river is long. The river was bridged in May 1911.",
                     "qas": [
                         {
                             "id": "3",
-                            "question": "How cold is the river?",
-                            "answers": [{"text": "cold", "answer_start": 32}],
+                            "question": "When was the river bridged?",
+                            "answers": [{"text": "1911", "answer_start": 48}],
                         },
                     ],
                 },
@@ -103,7 +103,7 @@ def test_a_squad_file_is_read_with_its_paragraphs_and_unanswerable_questions(squ
     assert [(c.id, c.kind, c.answers, c.paragraph) for c in loaded.cases] == [
         ("1", "answerable", ("green",), "squad/000000.txt"),
         ("2", "unanswerable", (), "squad/000000.txt"),
-        ("3", "answerable", ("cold",), "squad/000001.txt"),
+        ("3", "answerable", ("1911",), "squad/000001.txt"),
     ]
     with pytest.raises(EvalSetError, match="no questions of the split 'nothing'"):
         load(squad, ["nothing"])

@@ -12,7 +12,7 @@ TEXTS = {
     "a.txt": "The green lamp stands by the river.",
     "b.txt": "The river is long and cold.",
     "c.txt": "Old letters are kept in the stone house.",
-    "d.txt": "The river is long and cold.",
+    "d.md": "The river is long and cold.",
 }
 QUESTION = "How long is the river in Samarkand?"
 
@@ -36,7 +36,7 @@ def test_the_score_is_the_weighted_sum_and_equals_keep_the_order_of_the_sources(
     assert [s.passage.source for s in found] == [
         index.passages[i].source for i in np.argsort(-fused, kind="stable")
     ]
-    assert [s.passage.source for s in found][:2] == ["b.txt", "d.txt"]
+    assert [s.passage.source for s in found][:2] == ["b.txt", "d.md"]
     for scored in found:
         row = index.passages.index(scored.passage)
         assert scored.score == pytest.approx(fused[row], abs=1e-6)
