@@ -64,6 +64,7 @@ bench: install-dev
 	$(BIN)/python benchmarks/fusion.py $(DATA)
 	$(BIN)/python benchmarks/reading.py $(DATA)
 	$(BIN)/python benchmarks/rebuild.py $(DATA)
+	$(BIN)/python benchmarks/load.py
 	$(BIN)/python benchmarks/encoding.py $(SQUAD)
 	$(BIN)/python benchmarks/speed.py $(SQUAD)
 	$(BIN)/python benchmarks/scale.py $(DATA)

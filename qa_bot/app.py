@@ -40,7 +40,7 @@ Shown = tuple[str, list[Message], Exchanges, str]  # the box, the chat, what it 
 CSS = (
     """
 .gradio-container main { max-width: 1280px !important; width: 100%; margin: 0 auto; }
-.gradio-container { --quiet: color-mix(in srgb, var(--body-text-color) 78%, transparent); }
+.gradio-container { --quiet: color-mix(in srgb, var(--body-text-color) 94%, transparent); }
 #chat .message p { margin: .4em 0; }
 #chat .message blockquote { margin: .4em 0; padding: 0 0 0 .9em;
   border-inline-start: 3px solid var(--primary-400); }
@@ -57,6 +57,7 @@ CSS = (
 #source mark { background: #ffe08a; color: #1a1a1a; padding: .1em 0; border-radius: .15em; }
 #source .changed { color: #b45309; font-weight: 600; margin: 0 0 .8em; }
 #source .where { color: var(--quiet); font-size: .85em; margin: 0 0 .8em; }
+footer, footer button { color: var(--body-text-color) !important; }
 #source h2 { margin: 0; font-size: 1.05em; }
 """
     + PANEL_CSS
@@ -84,6 +85,11 @@ const show = () => requestAnimationFrame(() => {
     }
     clicked = false;
 });
+// Gradio calls the questions to start with a list, and has no items in it.
+const tidy = () => document.querySelectorAll('#chat .examples[role="list"]')
+    .forEach((examples) => examples.setAttribute('role', 'group'));
+new MutationObserver(tidy).observe(document.querySelector('#chat'), {childList: true, subtree: true});
+tidy();
 watch('value', () => { show(); setTimeout(turnTo, 100); });
 document.addEventListener('click', (event) => {
     const link = event.target.closest('#chat a[href^="#"]');

@@ -50,10 +50,10 @@ BotNow = Callable[[], QABot]
 def add_sources_panel(bot_now: BotNow, editor: Editor | None, source: gr.HTML) -> None:
     """What is indexed, to search and open (in `source`); with an editor, to add to and remove from."""
 
-    def listing(wanted: str) -> str:
-        return sources_html(bot_now(), wanted, removable=editor is not None)
+    def listing(wanted: str | None) -> str:
+        return sources_html(bot_now(), wanted or "", removable=editor is not None)
 
-    def click(wanted: str, event: gr.EventData) -> tuple[Any, Any, Any]:
+    def click(wanted: str | None, event: gr.EventData) -> tuple[Any, Any, Any]:
         """(document pane, list, message) after a click on a document's name or on its removal."""
         try:
             if event.what == "open":
@@ -78,7 +78,7 @@ def add_sources_panel(bot_now: BotNow, editor: Editor | None, source: gr.HTML) -
 
 def _add_editing(
     editor: Editor,
-    listing: Callable[[str], str],
+    listing: Callable[[str | None], str],
     search: gr.Textbox,
     documents: gr.HTML,
     progress: gr.HTML,
@@ -190,13 +190,14 @@ def add_inspect_panel(bot_now: BotNow, answers: gr.State) -> None:
 def sources_html(bot: QABot, wanted: str, removable: bool) -> str:
     """What is indexed, and the documents whose title or name holds `wanted`."""
     manifest = bot.manifest
+    built = manifest.built_at[:16].replace("T", " ")
     found = bot.listed(wanted, MAX_LISTED + 1)
     rows = "".join(_document_row(source, title, removable) for source, title in found[:MAX_LISTED])
     more = f"<p>And more: search for one of {manifest.documents:,}.</p>" if len(found) > MAX_LISTED else ""
     none = "<p>No document of that name.</p>" if not found else ""
     return (
         f"<p>{count(manifest.documents, 'document')}, {count(manifest.passages, 'passage')}, "
-        f"built {as_text(manifest.built_at)} with {as_text(manifest.model)}.</p>"
+        f"built {as_text(built)} UTC with {as_text(manifest.model)}.</p>"
         f"<ul>{rows}</ul>{more}{none}{_skipped_html(manifest.skipped)}"
     )
 

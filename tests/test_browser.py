@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from conftest import ARTICLE
 from playwright.sync_api import (
     Browser,
@@ -296,6 +297,33 @@ def test_a_conversation_is_saved_as_a_file_that_can_be_verified(
     assert question == FIRST_LIGHT and citation == article_bot.ask(FIRST_LIGHT).citations[0]
 
 
+# For everyone.
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_serious_barrier_is_found_by_axe(
+    browser: Browser, article_bot: QABot, tmp_path: Path, scheme: str
+) -> None:
+    def barriers() -> list[tuple[str, str]]:
+        found = Axe().run(visitor.page).response["violations"]
+        return [(v["id"], v["nodes"][0]["html"]) for v in found if v["impact"] in ("serious", "critical")]
+
+    with (
+        serving(article_bot, feedback=tmp_path) as port,
+        browser.new_context(color_scheme=scheme) as context,  # type: ignore[arg-type]
+    ):
+        visitor = Visitor(context, f"http://127.0.0.1:{port}")
+        expect(visitor.page.get_by_role("button", name=WHITE_PAPER)).to_be_visible()
+        assert barriers() == []
+        visitor.ask(FIRST_LIGHT)
+        visitor.ask(UNSAID)
+        visitor.page.get_by_role("button", name="Sources").click()
+        visitor.page.get_by_role("button", name="How it was found").click()
+        expect(visitor.page.locator("#inspection table")).to_be_visible()
+        assert barriers() == []
+        visitor.leave()
+
+
 # Panels.
 
 
@@ -308,6 +336,7 @@ def test_sources_are_searched_and_opened_and_nothing_can_be_changed(
     assert title
     held = f"1 document, {article_bot.manifest.passages} passages"
     expect(page.locator("#documents")).to_contain_text(held)
+    expect(page.locator("#documents button[data-document]")).to_have_text([re.compile(title)])
     page.get_by_label("Search documents").fill("no such")
     expect(page.locator("#documents")).to_contain_text("No document of that name.")
     page.get_by_label("Search documents").fill("CYBERSPACE")
