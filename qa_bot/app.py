@@ -28,6 +28,7 @@ from qa_bot.types import Answer, Citation, Passage, Starter, Turn
 MAX_EXCHANGES = 100
 
 MAX_WAITING = 64  # questions in the queue
+MAX_SESSIONS = 1_000  # remembered, the last used; each takes some 50 KB, and a call of the API is one
 AT_ONCE = 4  # questions answered side by side; each takes milliseconds
 
 MAX_STARTERS = 4  # questions to start with
@@ -262,6 +263,7 @@ def build_app(bot_now: BotNow, editor: Editor | None = None, feedback: Path | No
 def mount(server: FastAPI, app: gr.Blocks, root_path: str) -> None:
     """Have `server` show the page; `root_path` is where a proxy shows it, as /qa, or empty."""
     app.queue(max_size=MAX_WAITING, default_concurrency_limit=AT_ONCE)
+    app.state_session_capacity = MAX_SESSIONS
     gr.mount_gradio_app(
         server,
         app,
