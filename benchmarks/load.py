@@ -9,7 +9,6 @@ the next. Writes LOAD.md.
 import argparse
 import json
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -85,7 +84,7 @@ def main() -> None:
             with ThreadPoolExecutor(args.users) as pool:
                 each = list(pool.map(lambda n: user(args.port, n, until), range(args.users)))
             after = megabytes(server.pid)
-            server.send_signal(signal.SIGINT)
+            server.terminate()
     seconds = np.concatenate(each)
     waits = (f"{1000 * np.percentile(seconds, p):.0f}" for p in (50, 95, 99))
     rate = f"{len(seconds) / args.seconds:.0f}"
