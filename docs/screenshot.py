@@ -6,7 +6,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
 
-from qa_bot.bot import LiveBot
+from qa_bot.live import LiveBot
 from qa_bot.server import Guard, Server, build_server
 
 HERE = Path(__file__).parent

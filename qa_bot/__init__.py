@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from qa_bot.bot import QABot, answer
+    from qa_bot.bot import QABot
     from qa_bot.build import BuildReport, build_index
     from qa_bot.config import Settings
     from qa_bot.encoder import Encoder
@@ -23,15 +23,17 @@ if TYPE_CHECKING:
         QABotError,
         SourcesError,
     )
+    from qa_bot.live import answer
     from qa_bot.reader import Reader
     from qa_bot.types import Answer, Citation, Document, Passage, Question, ScoredPassage, Section, Turn
 
 _HOME = {
-    "bot": ("QABot", "answer"),
+    "bot": ("QABot",),
     "build": ("BuildReport", "build_index"),
     "config": ("Settings",),
     "encoder": ("Encoder",),
     "errors": ("IndexBusy", "IndexUnusable", "InvalidQuestion", "ModelError", "QABotError", "SourcesError"),
+    "live": ("answer",),
     "reader": ("Reader",),
     "types": ("Answer", "Citation", "Document", "Passage", "Question", "ScoredPassage", "Section", "Turn"),
 }

@@ -2,7 +2,6 @@
 
 import os
 import re
-import threading
 import time
 import unicodedata
 from collections.abc import Collection, Sequence
@@ -18,7 +17,7 @@ from qa_bot.errors import IndexUnusable, InvalidQuestion, QABotError
 from qa_bot.followup import understand
 from qa_bot.freshness import Freshness
 from qa_bot.index import Index, encoder_of_index, open_index, reader_of_index
-from qa_bot.manifest import Manifest, current_build, read_manifest
+from qa_bot.manifest import Manifest, read_manifest
 from qa_bot.reader import CALIBRATION, Reader, cite
 from qa_bot.retriever import Retriever
 from qa_bot.span_model import SpanModel
@@ -239,61 +238,6 @@ class QABot:
     def warm_up(self) -> None:
         """Load the models now rather than with the first question."""
         self.ask("warm up", top_k=1)
-
-
-class LiveBot:
-    """The bot of the build that answers now: a rebuild is taken up between two questions.
-
-    A question is answered by one build from beginning to end, whatever happens meanwhile. Where a new
-    build cannot be opened, the one before answers on.
-    """
-
-    def __init__(self, index: Path, settings: Settings | None = None) -> None:
-        """Raises what `QABot.open` raises."""
-        self._folder = index
-        self._settings = settings
-        self._lock = threading.Lock()
-        self._build = current_build(index)
-        self._bot = QABot.open(index, settings=settings)
-
-    def now(self) -> QABot:
-        """The bot to ask the next question."""
-        try:
-            build = current_build(self._folder)
-        except QABotError:
-            return self._bot
-        if build != self._build:
-            with self._lock:
-                if build != self._build:
-                    self._take_up(build)
-        return self._bot
-
-    def _take_up(self, build: str) -> None:
-        # Tried once a build: what cannot be opened now will not be at the next question.
-        self._build = build
-        try:
-            self._bot = self._bot.reopened(self._folder)
-        except QABotError:
-            return
-
-
-def answer(question: str, *, history: Sequence[Turn] = (), index: str | Path | None = None) -> Answer:
-    """Ask the index in `index` (default: QA_BOT_INDEX, else ./index); see QABot.ask.
-
-    The index is opened once and again when it was rebuilt.
-    """
-    folder = Path(index or default_index()).resolve()
-    current_build(folder)  # what is gone does not answer
-    with _opening:
-        if folder not in _live:
-            _live.clear()  # one index at a time is what programs ask
-            _live[folder] = LiveBot(folder)
-        live = _live[folder]
-    return live.now().ask(question, history)
-
-
-_live: dict[Path, LiveBot] = {}
-_opening = threading.Lock()
 
 
 def default_index() -> Path:

@@ -10,7 +10,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -23,6 +23,7 @@ from qa_bot.encoder import Encoder
 from qa_bot.errors import IndexUnusable, SourcesError
 from qa_bot.files import file_digest, sync, write_synced
 from qa_bot.index import Index, open_index, open_parts
+from qa_bot.known import Known, same_passages, same_vectors
 from qa_bot.manifest import (
     FORMAT,
     STARTERS,
@@ -36,7 +37,7 @@ from qa_bot.parsing import ParserProcess
 from qa_bot.publishing import UNFINISHED, alone, point, prune, publish, sweep
 from qa_bot.reader import CALIBRATION, Reader
 from qa_bot.retriever import Retriever
-from qa_bot.sources import Skipped, SourceFile, described, merged, parser_of, scan
+from qa_bot.sources import Skipped, SourceFile, merged, scan
 from qa_bot.span_model import SpanModel
 from qa_bot.starters import make_starters
 from qa_bot.types import Answer, Document, Passage, Question
@@ -185,7 +186,7 @@ def _build(job: _Job, fingerprint: str, previous: Index | None) -> tuple[Manifes
             f"(or empty the index: qa-bot purge){named}"
         )
     with closing(contents.Contents(path / "contents.db")) as written:
-        reusable = previous if previous and _same_vectors(previous.manifest.inputs, job.inputs) else None
+        reusable = previous if previous and same_vectors(previous.manifest.inputs, job.inputs) else None
         embedded = _write_vectors(path / "vectors", written.passages, encoder, reusable, job.progress)
         search = VectorIndex.build(path / "vectors")
         texts = (passage.embedded for passage in written.passages)
@@ -220,7 +221,7 @@ def _read(
 ) -> Iterator[tuple[Document, Sequence[Passage]]]:
     """Documents with their passages; what cannot be read goes to `skipped`, digests to `inputs`."""
     settings, encoder = job.settings, job.encoder
-    known = _Known(previous) if previous and _same_passages(previous.manifest.inputs, job.inputs) else None
+    known = Known(previous) if previous and same_passages(previous.manifest.inputs, job.inputs) else None
     for done, file in enumerate(job.files):
         if known and (found := known.document(file)):
             yield found
@@ -254,46 +255,6 @@ def _starters(job: _Job, path: Path) -> list[tuple[str, str]]:
         return reader.read(Question(text=question), retriever.retrieve(question, job.settings.top_k))
 
     return [(starter.question, starter.source) for starter in make_starters(parts.passages, ask)]
-
-
-class _Known:
-    """What the previous build made of files, by their bytes, their parser and where they came from."""
-
-    def __init__(self, previous: Index) -> None:
-        self._previous = previous
-        self._origins = previous.manifest.inputs["origins"]
-        self._documents = {
-            (sha256, parser_of(Path(source))): source
-            for source, sha256 in previous.documents.digests().items()
-        }
-        self._skips = {skip.source: skip for skip in previous.manifest.skipped if not skip.passing}
-
-    def document(self, file: SourceFile) -> tuple[Document, Sequence[Passage]] | None:
-        """The document and its passages under the file's names, if the bytes were read before."""
-        source = self._documents.get((file.sha256, parser_of(file.path)))
-        if source is None or self._origins.get(source) != (file.origin and asdict(file.origin)):
-            return None
-        rows = self._previous.documents.rows_of(source)
-        document = described(self._previous.documents[source], file)
-        passages = [
-            replace(passage, source=document.source, also=document.also)
-            for passage in self._previous.passages[rows.start : rows.stop]
-        ]
-        return document, passages
-
-    def skip(self, file: SourceFile) -> Skipped | None:
-        """The reason why the same bytes under the same name could not be read before."""
-        same = self._previous.manifest.sources.get(file.source) == file.sha256
-        return self._skips.get(file.source) if same else None
-
-
-def _same_passages(before: dict[str, Any], now: dict[str, Any]) -> bool:
-    tokens = "passage_tokens"
-    return _same_vectors(before, now) and before["settings"][tokens] == now["settings"][tokens]
-
-
-def _same_vectors(before: dict[str, Any], now: dict[str, Any]) -> bool:
-    return all(before[key] == now[key] for key in ("encoder", "versions"))
 
 
 def _write_vectors(

@@ -31,8 +31,9 @@ from qa_bot.cli_options import (
 from qa_bot.errors import QABotError
 
 if TYPE_CHECKING:
-    from qa_bot.bot import LiveBot, QABot
+    from qa_bot.bot import QABot
     from qa_bot.config import Settings
+    from qa_bot.live import LiveBot
     from qa_bot.types import Answer, Citation
 
 top_k_option = click.option(
@@ -143,7 +144,7 @@ def serve(
     """Open the app, to ask in a browser. It takes up a rebuilt index by itself."""
     guard_options = _guard_options(host, auth, no_auth, names)
     _check_port(host, port)
-    from qa_bot.bot import LiveBot
+    from qa_bot.live import LiveBot
 
     live = LiveBot(index, _settings(index, top_k, threshold))
     click.echo("Loading the model ...", err=True)

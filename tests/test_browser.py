@@ -23,10 +23,10 @@ from playwright.sync_api import (
 from serving import GRADIO_WARNING, serving
 
 from qa_bot import QABot, Settings, app, build_index
-from qa_bot.bot import LiveBot
 from qa_bot.editing import Editor
 from qa_bot.encoder import OnnxEncoder
 from qa_bot.feedback import drafts
+from qa_bot.live import LiveBot
 from qa_bot.transcript import citations_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings(GRADIO_WARNING)]

@@ -17,7 +17,7 @@ from conftest import FakeEncoder
 from strategies import snapshot, write
 
 from qa_bot import IndexUnusable, QABot, Settings, build_index
-from qa_bot.bot import LiveBot
+from qa_bot.live import LiveBot
 from qa_bot.manifest import current_build, pinned, read_manifest, verify
 from qa_bot.publishing import purge, roll_back
 
@@ -413,11 +413,11 @@ def test_many_threads_ask_while_the_index_is_rebuilt_and_none_fails(
 ASKER = """
 import sys, time
 from pathlib import Path
-import qa_bot.bot
+import qa_bot.bot, qa_bot.live
 from conftest import FakeEncoder
 from test_faults import _asks
 qa_bot.bot.encoder_of_index = lambda *_: FakeEncoder()
-live = qa_bot.bot.LiveBot(Path(sys.argv[1]))
+live = qa_bot.live.LiveBot(Path(sys.argv[1]))
 print(_asks(live.now, time.monotonic() + float(sys.argv[2])))
 """
 
