@@ -20,7 +20,8 @@ _WIDEST = 100  # percent, of a bar
 
 PANEL_CSS = """
 #documents ul { list-style: none; margin: .4em 0; padding: 0; }
-#documents button { text-align: start; padding: .2em 0; text-decoration: underline; overflow-wrap: anywhere; }
+#documents button { background: none; border: 0; color: inherit; font: inherit; text-align: start;
+  padding: .2em 0; text-decoration: underline; overflow-wrap: anywhere; }
 #documents small { color: var(--quiet); }
 #inspection .table { overflow-x: auto; }
 #inspection table { border-collapse: collapse; width: 100%; font-size: .9em; }

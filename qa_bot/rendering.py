@@ -57,7 +57,14 @@ def _said_html(answer: Answer, number: int) -> str:
     if answer.understood != answer.question:
         understood = f"<p><small>Understood as: {as_text(answer.understood)}</small></p>"
     if answer.abstained:
-        nearest = "".join(_nearest_html(scored, number, i) for i, scored in enumerate(answer.nearest[:3]))
+        shown = answer.nearest[:3]
+        places = [as_text(", ".join(_place(scored.passage))) for scored in shown]
+        if len(set(places)) == 1:  # nothing to tell them apart by
+            places = [""] * len(places)
+        nearest = "".join(
+            _nearest_html(scored, place, f"{number}-{item}")
+            for item, (scored, place) in enumerate(zip(shown, places, strict=True))
+        )
         why = f"<p><strong>The sources don't say.</strong> {as_text(answer.reason or '')}</p>"
         return f"{understood}{why}<p>Nearest to the question:</p>{nearest}"
     said = (
@@ -82,11 +89,10 @@ def _citation_html(citation: Citation, number: int, item: int) -> str:
     )
 
 
-def _nearest_html(scored: ScoredPassage, number: int, item: int) -> str:
+def _nearest_html(scored: ScoredPassage, place: str, link: str) -> str:
     text = " ".join(scored.passage.text.split())
     extract = as_text(text if len(text) <= 110 else text[:110].rsplit(" ", 1)[0] + " …")
-    place = as_text(", ".join(_place(scored.passage)))
-    return f'<p class="near"><a href="#cite-{number}-{item}">{extract}</a><br>{place}</p>'
+    return f'<p class="near"><a href="#cite-{link}">{extract}</a>{place and f"<br>{place}"}</p>'
 
 
 def document_html(bot: QABot, cited: Citation | Passage, link: str = "") -> str:
