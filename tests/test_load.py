@@ -1,5 +1,6 @@
 """Many questions at once, and questions of any characters. Slow: run by `make test-all`."""
 
+import http.client
 import json
 import os
 import shutil
@@ -100,6 +101,44 @@ def test_many_callers_at_once_are_all_answered_and_memory_stays(server: tuple[in
         assert sum(pool.map(caller, range(THREADS), [rest] * THREADS)) == THREADS * rest
     grown = resident_megabytes(pid) - warm
     assert grown < 60, f"the server grew by {grown:.0f} MB over {THREADS * rest} questions"
+
+
+@pytest.mark.timeout(300)
+def test_clients_recover_when_the_server_is_killed_and_started_again(
+    article_index: Path, article_bot: QABot
+) -> None:
+    port = free_port()
+    script = shutil.which("qa-bot", path=str(Path(sys.executable).parent))
+    assert script
+    serve = [script, "serve", "--no-watch", "--index", str(article_index), "--port", str(port)]
+    said = {question: json.dumps(article_bot.ask(question).text) for question in QUESTIONS}
+    over = time.monotonic() + 25
+
+    def client(number: int) -> tuple[int, int]:
+        """(right answers, failures) until it is over; what is answered is right."""
+        right = failed = 0
+        while time.monotonic() < over:
+            question = QUESTIONS[(number + right) % len(QUESTIONS)]
+            try:
+                answer = ask(port, question)
+            except (OSError, ValueError, http.client.HTTPException):
+                failed += 1
+                time.sleep(0.2)
+                continue
+            assert f'"text": {said[question]}' in answer
+            right += 1
+        assert ask(port, QUESTIONS[0])  # it is back for everyone
+        return right, failed
+
+    with ThreadPoolExecutor(10) as pool, subprocess.Popen(serve, stderr=subprocess.DEVNULL) as first:
+        clients = [pool.submit(client, number) for number in range(10)]
+        time.sleep(10)
+        first.kill()
+        first.wait()
+        with subprocess.Popen(serve, stderr=subprocess.DEVNULL) as second:
+            counts = [future.result() for future in clients]
+            second.kill()
+    assert all(right > 0 and failed > 0 for right, failed in counts), counts
 
 
 ANY_TEXT = st.text(st.characters(), max_size=300)  # longer ones are cut or refused, and tested elsewhere
