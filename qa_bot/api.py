@@ -1,17 +1,16 @@
 """The endpoints for programs: stateless and typed."""
 
 import dataclasses
-from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
 
-from qa_bot.bot import QABot
 from qa_bot.errors import InvalidQuestion, QABotError
+from qa_bot.live import BotNow
 from qa_bot.types import Turn
 
 
-def add_endpoints(bot_now: Callable[[], QABot]) -> None:
+def add_endpoints(bot_now: BotNow) -> None:
     """Give the page under construction /ask and /retrieve, over the bot of the moment."""
 
     def ask(question: str, history: list[dict[str, Any]] | None = None) -> dict[str, Any]:

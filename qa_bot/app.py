@@ -19,7 +19,8 @@ from qa_bot.api import add_endpoints
 from qa_bot.bot import QABot
 from qa_bot.editing import Editor
 from qa_bot.errors import QABotError
-from qa_bot.panels import PANEL_CSS, add_feedback, add_inspect_panel, add_sources_panel
+from qa_bot.live import BotNow
+from qa_bot.panels import PANEL_CSS, QUIET, add_feedback, add_inspect_panel, add_sources_panel
 from qa_bot.rendering import answer_html, as_text, count, document_html
 from qa_bot.transcript import as_json, as_markdown
 from qa_bot.types import Answer, Citation, Passage, Starter, Turn
@@ -113,8 +114,6 @@ document.addEventListener('click', (event) => {
     else trigger('click', {what, place});
 }, true);
 """
-
-BotNow = Callable[[], QABot]
 
 # A file of the conversation is made in the browser: the server gives out none.
 SAVE_JS = """(text) => {
@@ -246,15 +245,14 @@ def build_app(bot_now: BotNow, editor: Editor | None = None, feedback: Path | No
         add_sources_panel(bot_now, editor, source)
         add_inspect_panel(bot_now, answers)
         given, shown = [box, chat, answers], [box, chat, answers, source]
-        quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-        box.submit(does.converse, given, shown, **quiet)
-        chat.example_select(does.choose_example, [chat, answers], shown, **quiet)
-        chat.clear(lambda: ({}, EMPTY_SOURCE), None, [answers, source], **quiet)
-        source.click(does.follow, given, shown, **quiet)
+        box.submit(does.converse, given, shown, **QUIET)
+        chat.example_select(does.choose_example, [chat, answers], shown, **QUIET)
+        chat.clear(lambda: ({}, EMPTY_SOURCE), None, [answers, source], **QUIET)
+        source.click(does.follow, given, shown, **QUIET)
         for kind, (export, suffix) in SAVED.items():
-            done = buttons[kind].click(partial(_export, export), answers, saved, **quiet)
+            done = buttons[kind].click(partial(_export, export), answers, saved, **QUIET)
             done.then(None, saved, None, js=SAVE_JS.replace("SUFFIX", suffix))
-        app.load(does.greet, None, [heading, chat], **quiet)
+        app.load(does.greet, None, [heading, chat], **QUIET)
         add_endpoints(bot_now)
         blocks: gr.Blocks = app
     return blocks

@@ -6,13 +6,14 @@ import time
 import unicodedata
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 
 from qa_bot.byline import BYLINE_SCORE, asked_field, find_byline
 from qa_bot.calibration import Calibration
 from qa_bot.calibration import load as load_calibration
 from qa_bot.config import MAX_QUESTION_CHARS, Settings
-from qa_bot.encoder import Encoder
+from qa_bot.encoder import Encoder, Vectors
 from qa_bot.errors import IndexUnusable, InvalidQuestion, QABotError
 from qa_bot.followup import understand
 from qa_bot.freshness import Freshness
@@ -180,9 +181,11 @@ class QABot:
         if not others:
             return []
         asked = self.encoder.encode_query(_clean(question))
-        nearness = [float(self.encoder.encode_query(s.question) @ asked) for s in others]
-        best = sorted(range(len(others)), key=lambda i: -nearness[i])[:count]
-        return [others[i] for i in best]
+        return sorted(others, key=lambda s: -float(self._starter_vectors[s] @ asked))[:count]
+
+    @cached_property
+    def _starter_vectors(self) -> dict[Starter, Vectors]:
+        return {starter: self.encoder.encode_query(starter.question) for starter in self.starters}
 
     @property
     def manifest(self) -> Manifest:

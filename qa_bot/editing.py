@@ -2,16 +2,17 @@
 
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from qa_bot.adding import add_file, add_url
-from qa_bot.bot import QABot
-from qa_bot.build import BuildReport, build_index
+from qa_bot.build import BuildReport, Progress, build_index
 from qa_bot.errors import AddError, IndexBusy, QABotError
+from qa_bot.live import BotNow
 
+STOPPED = "Stopped. The index is as it was."
 BUSY_S = 0.5  # between two tries where another process builds
 
 
@@ -31,7 +32,7 @@ class Step:
 class Editor:
     """Changes the folder that an index was made from. One build at a time, whoever asks."""
 
-    def __init__(self, bot_now: Callable[[], QABot], index: Path) -> None:
+    def __init__(self, bot_now: BotNow, index: Path) -> None:
         self._bot_now = bot_now
         self._index = index
         self._cancel = threading.Event()
@@ -71,30 +72,31 @@ class Editor:
     def rebuild(self) -> Iterator[Step | BuildReport | QABotError]:
         """Build the index again: each step as it comes, and in the end what came of it."""
         self._cancel.clear()
-        bot = self._bot_now()
         steps: queue.Queue[Step | BuildReport | QABotError] = queue.Queue()
 
         def on_progress(what: str, done: int, total: int) -> None:
             if self._cancel.is_set():
-                raise Cancelled("Stopped. The index is as it was.")
+                raise Cancelled(STOPPED)
             steps.put(Step(what, done, total))
 
-        def build() -> None:
-            settings = bot.manifest.settings(self._index)
-            while True:
-                try:
-                    steps.put(build_index(settings, bot.encoder, on_progress, bot.reader.model))
-                except IndexBusy:  # what watches the folder was first
-                    if not self._cancel.wait(BUSY_S):
-                        continue
-                    steps.put(Cancelled("Stopped. The index is as it was."))
-                except QABotError as error:
-                    steps.put(error)
-                return
-
-        threading.Thread(target=build, daemon=True).start()
+        threading.Thread(target=lambda: steps.put(self._outcome(on_progress)), daemon=True).start()
         while True:
             step = steps.get()
             yield step
             if not isinstance(step, Step):
                 return
+
+    def _outcome(self, on_progress: Progress) -> BuildReport | QABotError:
+        """What came of a build, whatever it was: who waits for it must not wait for ever."""
+        bot = self._bot_now()
+        settings = bot.manifest.settings(self._index)
+        while True:
+            try:
+                return build_index(settings, bot.encoder, on_progress, bot.reader.model)
+            except IndexBusy:  # what watches the folder was first
+                if self._cancel.wait(BUSY_S):
+                    return Cancelled(STOPPED)
+            except QABotError as error:
+                return error
+            except Exception as error:
+                return QABotError(f"The build failed ({type(error).__name__}: {error}).")

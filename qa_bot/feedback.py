@@ -74,10 +74,10 @@ def drafts(index: Path) -> list[Draft]:
 
 def forget(index: Path, known: Container[str]) -> None:
     """Drop the drafts that quote documents which are not `known` any more."""
-    every = drafts(index)
-    kept = [draft for draft in every if all(source in known for source in draft.get("sources", ()))]
-    if len(kept) < len(every):
-        text = "".join(json.dumps(draft, ensure_ascii=False) + "\n" for draft in kept)
+    if not (index / FILE).is_file():
+        return
+    with FileLock(index / "feedback.lock", timeout=10):
+        kept = [d for d in drafts(index) if all(source in known for source in d.get("sources", ()))]
         fresh = index / f"{FILE}.new"
-        write_synced(fresh, text)
+        write_synced(fresh, "".join(json.dumps(draft, ensure_ascii=False) + "\n" for draft in kept))
         fresh.replace(index / FILE)

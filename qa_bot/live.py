@@ -1,7 +1,7 @@
 """The bot of the build that answers now, for programs that outlive a build; and `answer`."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from qa_bot.bot import QABot, default_index
@@ -9,6 +9,8 @@ from qa_bot.config import Settings
 from qa_bot.errors import QABotError
 from qa_bot.manifest import current_build
 from qa_bot.types import Answer, Turn
+
+BotNow = Callable[[], QABot]  # the bot to ask the next question
 
 MAX_OPEN = 4  # indexes that `answer` keeps open, the last opened
 

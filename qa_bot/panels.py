@@ -10,6 +10,7 @@ from qa_bot import feedback
 from qa_bot.bot import QABot
 from qa_bot.editing import Editor, Step
 from qa_bot.errors import QABotError
+from qa_bot.live import BotNow
 from qa_bot.rendering import as_text, count, whole_html
 from qa_bot.sources import PARSERS, Skipped
 from qa_bot.types import Answer, Inspection, Turn
@@ -43,9 +44,7 @@ element.addEventListener('click', (event) => {
 });
 """
 
-_QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-
-BotNow = Callable[[], QABot]
+QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
 
 def add_sources_panel(bot_now: BotNow, editor: Editor | None, source: gr.HTML) -> None:
@@ -70,9 +69,9 @@ def add_sources_panel(bot_now: BotNow, editor: Editor | None, source: gr.HTML) -
         search = gr.Textbox(label="Search documents by title or name", elem_id="search", max_lines=1)
         documents = gr.HTML(elem_id="documents", js_on_load=_LIST_JS)
         progress = gr.HTML(elem_id="progress")
-        panel.expand(listing, search, documents, **_QUIET)
-        search.change(listing, search, documents, **_QUIET)
-        documents.click(click, search, [source, documents, progress], **_QUIET)
+        panel.expand(listing, search, documents, **QUIET)
+        search.change(listing, search, documents, **QUIET)
+        documents.click(click, search, [source, documents, progress], **QUIET)
         if editor:
             _add_editing(editor, listing, search, documents, progress)
 
@@ -120,13 +119,13 @@ def _add_editing(
     address = gr.Textbox(
         label="Add a web page by its address", elem_id="address", max_lines=1, submit_btn="Add"
     )
-    built: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "build", **_QUIET}
-    files.upload(upload, files, progress, **_QUIET).then(rebuild, None, progress, **built).then(
-        listing, search, documents, **_QUIET
+    built: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "build", **QUIET}
+    files.upload(upload, files, progress, **QUIET).then(rebuild, None, progress, **built).then(
+        listing, search, documents, **QUIET
     )
-    address.submit(fetch, address, [address, progress], **_QUIET)
-    again.click(rebuild, None, progress, **built).then(listing, search, documents, **_QUIET)
-    stop.click(editor.cancel, None, None, **_QUIET)
+    address.submit(fetch, address, [address, progress], **QUIET)
+    again.click(rebuild, None, progress, **built).then(listing, search, documents, **QUIET)
+    stop.click(editor.cancel, None, None, **QUIET)
 
 
 def _note(text: str) -> str:
@@ -138,8 +137,10 @@ def add_feedback(index: Path, chat: gr.Chatbot, answers: gr.State) -> None:
 
     def judge(given: dict[int, Answer], event: gr.LikeData) -> tuple[Any, Any]:
         number = int(event.index if isinstance(event.index, int) else event.index[0]) // 2
-        said = _keep_feedback(index, given, number, right=event.liked is True or event.liked == "Like")
-        wrong = event.liked is False or event.liked == "Dislike"
+        right, wrong = event.liked in (True, "Like"), event.liked in (False, "Dislike")
+        if not right and not wrong:  # a thumb that is taken back says nothing
+            return gr.update(visible=False), number
+        said = _keep_feedback(index, given, number, right)
         return gr.update(visible=wrong, value="", info=said), number
 
     def correct(correction: str, given: dict[int, Answer], number: int) -> Any:
@@ -150,8 +151,8 @@ def add_feedback(index: Path, chat: gr.Chatbot, answers: gr.State) -> None:
     line = gr.Textbox(
         label="What would be right? (optional)", elem_id="correction", visible=False, submit_btn=True
     )
-    chat.like(judge, answers, [line, last], **_QUIET)
-    line.submit(correct, [line, answers, last], line, **_QUIET)
+    chat.like(judge, answers, [line, last], **QUIET)
+    line.submit(correct, [line, answers, last], line, **QUIET)
 
 
 def _keep_feedback(
@@ -182,10 +183,10 @@ def add_inspect_panel(bot_now: BotNow, answers: gr.State) -> None:
     with gr.Accordion("How it was found", open=False, elem_id="inspect") as panel:
         shown = gr.HTML(elem_id="inspection")
     is_open = gr.State(False)
-    panel.expand(lambda: True, None, is_open, **_QUIET)
-    panel.collapse(lambda: False, None, is_open, **_QUIET)
-    is_open.change(inspect, [is_open, answers], shown, **_QUIET)
-    answers.change(inspect, [is_open, answers], shown, **_QUIET)
+    panel.expand(lambda: True, None, is_open, **QUIET)
+    panel.collapse(lambda: False, None, is_open, **QUIET)
+    is_open.change(inspect, [is_open, answers], shown, **QUIET)
+    answers.change(inspect, [is_open, answers], shown, **QUIET)
 
 
 def sources_html(bot: QABot, wanted: str, removable: bool) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from qa_bot.bot import QABot
 from qa_bot.errors import QABotError
-from qa_bot.types import Answer, Citation, Passage, ScoredPassage, Starter
+from qa_bot.types import Answer, Citation, Document, Passage, ScoredPassage, Starter
 
 # What the score means, in words: it is calibrated, so these are odds.
 _CONFIDENCE = (
@@ -111,27 +111,26 @@ def document_html(bot: QABot, cited: Citation | Passage, link: str = "") -> str:
         end = start + len(quote) if document.text.startswith(quote, start) else start
         changed = "Changed since the answer." if start == end else ""
     page = f"page {cited.page}" if cited.page else None
-    details = [document.author, document.publisher, document.date, cited.section, page]
-    where = as_text(" · ".join(detail for detail in (*details, document.source, *document.also) if detail))
     badge = f"<p class='changed'>{changed}</p>" if changed else ""
-    return (
-        f"<h2>{as_text(document.title or document.source)}</h2><p class='where'>{where}</p>{badge}"
-        "<div class='scroll' tabindex='0' role='region' aria-label='Cited document'>"
-        f"<div class='document' data-citation='{as_text(link)}'>"
-        f"{_plain(document.text[:start])}<mark>{_plain(document.text[start:end])}</mark>"
-        f"{_plain(document.text[end:])}</div></div>"
-    )
+    marked = f"<mark>{_plain(document.text[start:end])}</mark>"
+    shown = f"{_plain(document.text[:start])}{marked}{_plain(document.text[end:])}"
+    return _pane(document, (cited.section, page), badge, link, shown)
 
 
 def whole_html(bot: QABot, source: str) -> str:
     """A whole document, nothing of it highlighted; raises QABotError where there is none."""
     document = bot.document(source)
-    details = (document.author, document.publisher, document.date, document.source, *document.also)
+    return _pane(document, (), "", "", _plain(document.text))
+
+
+def _pane(document: Document, place: Sequence[str | None], badge: str, link: str, shown: str) -> str:
+    """What the pane beside the chat shows of a document; `shown` is its text, as HTML."""
+    details = (document.author, document.publisher, document.date, *place, document.source, *document.also)
     where = as_text(" · ".join(detail for detail in details if detail))
     return (
-        f"<h2>{as_text(document.title or document.source)}</h2><p class='where'>{where}</p>"
+        f"<h2>{as_text(document.title or document.source)}</h2><p class='where'>{where}</p>{badge}"
         "<div class='scroll' tabindex='0' role='region' aria-label='Document'>"
-        f"<div class='document'>{_plain(document.text)}</div></div>"
+        f"<div class='document' data-citation='{as_text(link)}'>{shown}</div></div>"
     )
 
 

@@ -21,8 +21,9 @@ from fastapi.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 # Nothing of Gradio before this: it says what Gradio reads when it is imported.
-from qa_bot.app import BotNow, build_app, mount
+from qa_bot.app import build_app, mount
 from qa_bot.editing import Editor
+from qa_bot.live import BotNow
 from qa_bot.sources import MAX_FILE_BYTES
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})

@@ -70,6 +70,9 @@ def _build_once(
         except QABotError as error:
             on_result(error)
             return
+        except Exception as error:  # the next change may build
+            on_result(QABotError(f"The build failed ({type(error).__name__}: {error})."))
+            return
         if not report.unchanged:
             on_result(report)
         return

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from qa_bot import QABot
-from qa_bot.app import BotNow
 from qa_bot.editing import Editor
+from qa_bot.live import BotNow
 from qa_bot.server import Guard, Server, build_server
 
 # For `pytest.mark.filterwarnings`: the server runs in this process, and Gradio uses pandas in old ways.

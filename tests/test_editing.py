@@ -1,6 +1,7 @@
 """Sources changed from the page."""
 
 import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from strategies import write
 from qa_bot import QABot, QABotError, Settings, build_index
 from qa_bot.build import BuildReport
 from qa_bot.editing import Cancelled, Editor, Step
+from qa_bot.encoder import Vectors
 from qa_bot.errors import AddError
 from qa_bot.manifest import current_build, verify
 from qa_bot.publishing import alone
@@ -59,19 +61,40 @@ def test_a_link_out_of_the_folder_is_not_followed_to_be_removed(editor: Editor, 
     assert outside.exists()
 
 
+class _Patient(FakeEncoder):
+    """Embeds when it is told to go on."""
+
+    go_on = threading.Event()
+
+    def encode_documents(self, texts: Sequence[str], on_done: Callable[[int], None] | None = None) -> Vectors:
+        assert self.go_on.wait(30)
+        return super().encode_documents(texts, on_done)
+
+
 def test_a_build_that_is_stopped_leaves_the_index_as_it_was(editor: Editor, settings: Settings) -> None:
     before = current_build(settings.index)
     write(settings.sources, FILES | {f"{n}.txt": f"House {n} is red." for n in range(50)})
-    steps = editor.rebuild()
+    patient = Editor(lambda: QABot.open(settings.index, encoder=_Patient()), settings.index)
+    steps = patient.rebuild()
     assert isinstance(next(steps), Step)
-    editor.cancel()
+    patient.cancel()
+    _Patient.go_on.set()
     *_, last = steps
-    assert isinstance(last, Cancelled | BuildReport)  # it may have been done before it heard
-    if isinstance(last, Cancelled):
-        assert current_build(settings.index) == before
+    assert isinstance(last, Cancelled) and current_build(settings.index) == before
     assert verify(settings.index) == []
     *_, report = editor.rebuild()
     assert isinstance(report, BuildReport) and report.manifest.documents == 52
+
+
+def test_a_build_that_fails_in_a_way_that_nobody_foresaw_ends_with_a_message(
+    editor: Editor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("out of luck")
+
+    monkeypatch.setattr("qa_bot.editing.build_index", fail)
+    *_, last = editor.rebuild()
+    assert isinstance(last, QABotError) and "out of luck" in str(last)
 
 
 def test_a_build_waits_for_another_and_can_be_stopped_while_it_does(
