@@ -76,7 +76,8 @@ def citations_of(text: str) -> list[tuple[str, Citation]]:
 
 
 def _citation(fields: dict[str, Any]) -> Citation:
-    citation = Citation(**fields | {"also": tuple(fields["also"])})
+    resolved = tuple((str(words), str(meant)) for words, meant in fields.get("resolved", ()))
+    citation = Citation(**fields | {"also": tuple(fields["also"]), "resolved": resolved})
     texts, numbers = (citation.source, citation.quote), (citation.start, citation.end)
     if not all(isinstance(t, str) for t in texts) or not all(isinstance(n, int) for n in numbers):
         raise TypeError

@@ -4,6 +4,12 @@ Every offset counts Unicode code points in `Document.text`, half open: text[star
 """
 
 from dataclasses import dataclass
+from typing import Literal
+
+# What an answer is made of: words of one sentence; the items of a list; the parts of a question that
+# asks several things; the quote that decides a question for yes or no; what documents that contradict
+# each other say; sentences of a language model, held to their citations.
+AnswerKind = Literal["span", "list", "questions", "yes-no", "conflict", "prose"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +94,7 @@ class Citation:
     page: int | None = None
     url: str | None = None
     date: str | None = None
+    resolved: tuple[tuple[str, str], ...] = ()  # ("last year", "2022"): words of the quote, what they mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +146,8 @@ class Answer:
     Where `abstained`, text is None, citations are empty, `score` is the best candidate's, and `reason`
     says in one line why.
     `understood` is the question as it was taken: longer than asked in a follow-up.
+    What is more than one span of a source is made of `parts`, each an answer with citations of its own:
+    `text` joins theirs, `citations` are all of theirs.
     """
 
     question: str
@@ -149,6 +158,9 @@ class Answer:
     citations: tuple[Citation, ...]
     nearest: tuple[ScoredPassage, ...]
     reason: str | None = None  # None where it answers
+    kind: AnswerKind = "span"
+    parts: tuple["Answer", ...] = ()
+    notes: tuple[str, ...] = ()  # what the reader should know about how it was answered, a sentence each
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
