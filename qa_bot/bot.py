@@ -17,12 +17,23 @@ from qa_bot.encoder import Encoder, Vectors
 from qa_bot.errors import IndexUnusable, InvalidQuestion, QABotError
 from qa_bot.followup import understand
 from qa_bot.freshness import Freshness
+from qa_bot.grounding import Checker, Entails
 from qa_bot.index import Index, encoder_of_index, open_index, reader_of_index
 from qa_bot.manifest import Manifest, read_manifest
 from qa_bot.reader import CALIBRATION, Reader, cite
 from qa_bot.retriever import Retriever
 from qa_bot.span_model import SpanModel
-from qa_bot.types import Answer, Document, Inspected, Inspection, Question, ScoredPassage, Starter, Turn
+from qa_bot.types import (
+    Answer,
+    Citation,
+    Document,
+    Inspected,
+    Inspection,
+    Question,
+    ScoredPassage,
+    Starter,
+    Turn,
+)
 
 
 class QABot:
@@ -106,15 +117,19 @@ class QABot:
         asked = understand(_clean(question), _clean_history(history))
         passages = self._retriever.retrieve(asked.search, self._top_k(top_k), sources)
         answer = self._read_byline(asked, sources, passages) or self.reader.read(asked, passages)
-        cited = (
-            replace(
-                citation,
-                sha256=self._index.documents[citation.source].sha256,
-                changed=self._freshness.changed((citation.source, *citation.also)),
-            )
-            for citation in answer.citations
+        return replace(answer, citations=tuple(map(self.stamped, answer.citations)))
+
+    def stamped(self, citation: Citation) -> Citation:
+        """A citation with the digest of its file, and whether that has changed since."""
+        return replace(
+            citation,
+            sha256=self._index.documents[citation.source].sha256,
+            changed=self._freshness.changed((citation.source, *citation.also)),
         )
-        return replace(answer, citations=tuple(cited))
+
+    def checker(self, entails: Entails | None = None) -> Checker:
+        """What holds sentences to passages of this index."""
+        return Checker(self._index.words, entails)
 
     def retrieve(
         self,

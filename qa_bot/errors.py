@@ -6,7 +6,8 @@ QABotError
 ├── IndexUnusable     the index is missing, damaged, or made for something else
 ├── IndexBusy         another process is building this index
 ├── AddError          a file or page cannot be added to the sources
-└── ModelError        the encoder cannot be found or loaded
+├── ModelError        the encoder cannot be found or loaded
+└── LLMError          a language model is not to be had, or does not answer
 
 Every message says what, where, and the command that mends it. Only cli.py and app.py catch these.
 """
@@ -38,3 +39,7 @@ class AddError(QABotError):
 
 class ModelError(QABotError):
     """The encoder model cannot be found or loaded."""
+
+
+class LLMError(QABotError):
+    """A language model cannot be reached or loaded, or does not answer as it should."""

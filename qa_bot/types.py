@@ -140,6 +140,18 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Sentence:
+    """A sentence of a language model, and what became of it.
+
+    `citations` are the quotes that say it; of one that was struck out, the quote in its place, if any.
+    """
+
+    text: str  # without its citations
+    why: str | None  # it was struck out; None: it stands
+    citations: tuple[Citation, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """What the sources say to a question, or that they do not say it.
 
@@ -160,6 +172,7 @@ class Answer:
     reason: str | None = None  # None where it answers
     kind: AnswerKind = "span"
     parts: tuple["Answer", ...] = ()
+    sentences: tuple[Sentence, ...] = ()  # of a language model, in order; `parts` begin with its own answer
     notes: tuple[str, ...] = ()  # what the reader should know about how it was answered, a sentence each
 
 
