@@ -13,6 +13,7 @@ _NAME = re.compile(r"[A-Z][\w’'-]*(?: (?:of |and |the |for )*[A-Z][\w’'-]*)+
 _INITIAL = re.compile(r"\b[A-Z]")
 _POSSESSIVE = re.compile(r"['’]s?$")
 _BEGINS = (".", "!", "?", ":", "“", '"')  # a capital after these says nothing
+_ARTICLES = ("the", "a", "an")
 _STEM, _ENDING = 5, 3  # letters of a name's stem at least, and of what another form adds at most
 
 _ONES = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
@@ -31,12 +32,13 @@ _SPELLED_NUMBER = re.compile(rf"\b(?:{'|'.join(sorted(_SPELLED, key=len, reverse
 class Claim:
     """A sentence without its citations, and what of it its source must say."""
 
-    words: tuple[str, ...]  # all that mean something, stemmed
+    text: str
+    words: tuple[str, ...]  # all that mean something, stemmed, but for numbers
     numbers: tuple[str, ...]
     names: tuple[str, ...]  # word by word, stemmed
     verbatim: tuple[str, ...]  # quoted words and addresses
     negations: int
-    sequence: tuple[str, ...]  # every word and number, in order
+    sequence: tuple[str, ...]  # every word and number, in order, without articles
 
     @property
     def telling(self) -> frozenset[str]:
@@ -47,12 +49,13 @@ class Claim:
 def claim_of(text: str) -> Claim:
     """What a sentence claims, or what a source says."""
     return Claim(
-        words=tuple(dict.fromkeys(stems(spelled_words(text)))),
+        text=text,
+        words=tuple(dict.fromkeys(stems([w for w in spelled_words(text) if not _is_number(w)]))),
         numbers=tuple(numbers(text)),
         names=tuple(dict.fromkeys(stems([_bare(name) for name in _names(text)]))),
         verbatim=tuple(_in_one_line(quoted or url).strip(" .,;") for quoted, url in _VERBATIM.findall(text)),
         negations=len(_NEGATION.findall(text)),
-        sequence=tuple(_sequence(text)),
+        sequence=tuple(word for word in _sequence(text) if word not in _ARTICLES),
     )
 
 
@@ -97,12 +100,16 @@ def _names(text: str) -> list[str]:
     """The words with a capital that is not there because a sentence begins."""
     words = list(_WORD.finditer(text))
     capital = [match[0][0].isupper() and bool(spelled_words(_bare(match[0]))) for match in words]
-    follows = [*(match[0][0].isupper() for match in words[1:]), False]
+    follows = [match[0][0].isupper() for match in words[1:]] + [False] * bool(words)
     return [
         match[0]
         for match, named, next_too in zip(words, capital, follows, strict=True)
         if named and (next_too or not _begins(text, match.start()) or match[0][1:] != match[0][1:].lower())
     ]
+
+
+def _is_number(word: str) -> bool:
+    return word.isdecimal() or word.lower() in _SPELLED
 
 
 def _begins(text: str, at: int) -> bool:

@@ -8,6 +8,7 @@ benchmarks/GROUNDING.md says what it overlooks. A model of entailment can be ask
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 from qa_bot.chunking import sentences
 from qa_bot.claims import Claim, Mentioned, claim_of, numbers, says_verbatim
@@ -19,10 +20,11 @@ from qa_bot.words import WordIndex, content_words
 Entails = Callable[[str, str], float]
 ENTAILED = 0.5
 
-# Fitted by benchmarks/grounding.py: what a word that the source lacks costs, for each that it follows
-# without a word between that the source has; and the least score that is support.
-GAP = 0.276
-LEAST = 0.017
+# What each word of the longest run that the source lacks costs, in share of words that it must have
+# (benchmarks/grounding.py).
+GAP = 0.3
+
+_Term = frozenset[str]  # a word, or the words of a name
 
 _LEAST_WORDS = 2  # that mean something; of fewer, nothing can be said
 _NEAR = 0.5  # share of a claim's words that a quote in its place has, at least
@@ -50,8 +52,8 @@ class Support:
     gap: int  # words of it, one after the other, that the source lacks, at most
 
     @property
-    def score(self) -> float:
-        return self.share - GAP * self.gap
+    def enough(self) -> bool:
+        return self.share >= GAP * self.gap
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,7 @@ class Checker:
         wrong = mismatch(claim, windows)
         if wrong:
             return wrong
-        if self.support(claim, windows).score < LEAST:
+        if not self.support(claim, windows).enough:
             return "The cited words do not say it."
         if self._entails and self._entails(" ".join(w.text for w in windows), sentence) < ENTAILED:
             return "It does not follow from the cited words."
@@ -125,7 +127,8 @@ class Checker:
                 window = replace(window, share=self._share(claim, _words_of([window])))
                 there = numbers(f"{passage.context} {window.text}")
                 lacking = any(number not in there for number in claim.numbers)
-                yield window.share - _SECOND * more - lacking, window
+                # A sentence that stands there as it is, is that one.
+                yield window.share - _SECOND * more - lacking + (window.text == claim.text), window
 
     def _share(self, claim: Claim, there: frozenset[str]) -> float:
         weights = self._words.idf(claim.words)
@@ -164,25 +167,32 @@ def mismatch(claim: Claim, windows: Sequence[Window]) -> str | None:
 
 
 def _alignment(claim: Claim, said: Claim) -> tuple[bool, bool]:
-    """Whether nearly all of a claim stands in the source in the same order, names and numbers aside; and
-    whether it does so only with names or numbers in each other's places."""
+    """Whether nearly all of a claim stands in the source in the same order, whatever the names and numbers;
+    and whether it does so only with other names or numbers in their places."""
     telling = claim.telling | said.telling
-
-    def masked(sequence: tuple[str, ...]) -> list[str]:
-        return ["" if word in telling else word for word in sequence]
-
-    alike = _common_length(masked(claim.sequence), masked(said.sequence))
-    same = _common_length(claim.sequence, said.sequence)
-    aligned = alike >= _ALIGNED * len(claim.sequence)
+    here, there = _terms(claim, telling), _terms(said, telling)
+    alike = _common_length(here, there, lambda a, b: a == b or (bool(a & telling) and bool(b & telling)))
+    same = _common_length(here, there, lambda a, b: bool(a & b))
+    aligned = alike >= _ALIGNED * len(here)
     return aligned, aligned and same < alike
 
 
-def _common_length(a: Sequence[str], b: Sequence[str]) -> int:
-    """The length of the longest common subsequence."""
+def _terms(claim: Claim, telling: frozenset[str]) -> list[frozenset[str]]:
+    """The words of a claim in order, neighbouring names and numbers as one."""
+    runs = groupby(claim.sequence, key=lambda word: word in telling)
+    return [term for told, run in runs for term in ([frozenset(run)] if told else map(_alone, run))]
+
+
+def _alone(word: str) -> frozenset[str]:
+    return frozenset((word,))
+
+
+def _common_length(a: Sequence[_Term], b: Sequence[_Term], match: Callable[[_Term, _Term], bool]) -> int:
+    """The length of the longest common subsequence, where `match` says what is common."""
     lengths = [0] * (len(b) + 1)
     for x in a:
         row = [0]
         for column, y in enumerate(b):
-            row.append(lengths[column] + 1 if x == y else max(lengths[column + 1], row[column]))
+            row.append(max(lengths[column + 1], row[column], lengths[column] + match(x, y)))
         lengths = row
     return lengths[-1]

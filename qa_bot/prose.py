@@ -90,21 +90,22 @@ class Writer:
         """The answer of the sentences so far; the extractive one with them where none stands."""
         if all(sentence.why for sentence in held):
             return replace(first, sentences=tuple(held))
-        citations = list(first.citations)
+        citations = {_place(citation): citation for citation in first.citations}
         said: list[str] = []
         for sentence in held:
-            new = [citation for citation in sentence.citations if citation not in citations]
-            if sentence.why and not new:
-                continue  # what is in its place is there already
-            citations += new
-            marks = "".join(f"[{citations.index(citation) + 1}]" for citation in sentence.citations)
+            places = [_place(citation) for citation in sentence.citations]
+            if sentence.why and all(place in citations for place in places):
+                continue  # dropped, or what is in its place is there already
+            for place, citation in zip(places, sentence.citations, strict=True):
+                citations.setdefault(place, citation)
+            marks = "".join(f"[{list(citations).index(place) + 1}]" for place in places)
             said.append(f"{_words(sentence)} {marks}")
-        added = citations[len(first.citations) :]
+        added = list(citations.values())[len(first.citations) :]
         return replace(
             first,
             text=" ".join(said),
             kind="prose",
-            citations=tuple(citations),
+            citations=tuple(citations.values()),
             parts=(first, *(_part(first, citation) for citation in added)),
             sentences=tuple(held),
             notes=(
@@ -136,8 +137,10 @@ def cut(pieces: Iterable[str]) -> Iterator[tuple[str, tuple[int, ...]]]:
     """The sentences of a stream, each as soon as it is whole, with the numbers that it cites."""
     text = ""
     for piece in pieces:
-        text = _MARKS_BEHIND.sub(r"\2\1", text + piece)  # marks may follow the full stop: theirs is before it
-        spans = list(sentences(text))
+        # A mark that follows the full stop belongs before it.
+        text = _MARKS_BEHIND.sub(r"\2\1", text + piece)
+        whole = text.rstrip() if text[-1:].isspace() else text.rpartition(" ")[0]
+        spans = list(sentences(whole))  # half a word could pass for a sentence
         if len(spans) > 1 and not _PART_OF_MARK.match(text, spans[-1][0]):
             for start, end in spans[:-1]:
                 yield from _cited(text[start:end])
@@ -160,6 +163,10 @@ def _words(sentence: Sentence) -> str:
     if sentence.why is None:
         return sentence.text
     return f"“{' '.join(sentence.citations[0].quote.split())}”"
+
+
+def _place(citation: Citation) -> tuple[str, int, int]:
+    return citation.source, citation.start, citation.end
 
 
 def _part(first: Answer, citation: Citation) -> Answer:
