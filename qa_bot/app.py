@@ -1,7 +1,7 @@
 """The Gradio front end: a chat beside the document that it cites. It shows Answers, no more."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,8 @@ from qa_bot.editing import Editor
 from qa_bot.errors import QABotError
 from qa_bot.live import BotNow
 from qa_bot.panels import PANEL_CSS, QUIET, add_feedback, add_inspect_panel, add_sources_panel
+from qa_bot.prose import Writer, turn_of
+from qa_bot.prose_html import PROSE_CSS, prose_html
 from qa_bot.rendering import answer_html, as_text, count, document_html
 from qa_bot.transcript import as_json, as_markdown
 from qa_bot.types import Answer, Citation, Passage, Starter, Turn
@@ -37,7 +39,7 @@ MAX_NEXT = 2  # questions that are suggested after an answer
 
 Message = dict[str, Any]
 Exchanges = dict[int, Answer]  # by their number in the session, which is that of their links
-Shown = tuple[str, list[Message], Exchanges, str]  # the box, the chat, what it is made of, the source
+Shown = tuple[str, list[Message], Exchanges, Any]  # the box, the chat, what it is made of, the source
 
 CSS = (
     """
@@ -63,6 +65,7 @@ footer, footer button { color: var(--body-text-color) !important; }
 #source h2 { margin: 0; font-size: 1.05em; }
 """
     + PANEL_CSS
+    + PROSE_CSS
 )
 
 # A click on a citation anywhere in the chat asks the server for its document, unless it is the one
@@ -144,23 +147,41 @@ class _Blocks(gr.Blocks):
 class _Chat:
     """What the page does when its visitor does something; all state is the visitor's own."""
 
-    def __init__(self, bot_now: BotNow) -> None:
+    def __init__(self, bot_now: BotNow, writer: Writer | None) -> None:
         self._bot_now = bot_now
+        self._writer = writer
 
-    def converse(self, question: str, messages: list[Message], answers: Exchanges) -> Shown:
-        """One exchange in the chat: empties the box, shows the answer, opens its document."""
+    def converse(self, question: str, messages: list[Message], answers: Exchanges) -> Iterator[Shown]:
+        """One exchange in the chat: empties the box, shows the answer, opens its document.
+
+        With a writer, the answer grows by one sentence after the other.
+        """
         bot = self._bot_now()
-        history = [Turn(question=answer.question, answer=answer.text) for answer in answers.values()]
+        history = [turn_of(answer) for answer in answers.values()]
         number = len(messages) // 2
         messages = [*messages, {"role": "user", "content": as_text(question)}]
+        growing = self._answers(bot, question, history)
         try:
-            answer = bot.ask(question, history)
+            first = next(growing)
         except QABotError as error:
             reply = {"role": "assistant", "content": as_text(str(error))}
-            return question, [*messages, reply], answers, EMPTY_SOURCE
-        answers = dict([*answers.items(), (number, answer)][-MAX_EXCHANGES:])
-        messages.append({"role": "assistant", "content": answer_html(answer, number, _next(bot, answers))})
-        return "", messages, answers, self.open_citation(f"{number}-0", answers)
+            yield question, [*messages, reply], answers, EMPTY_SOURCE
+            return
+        answers = dict([*answers.items(), (number, first)][-MAX_EXCHANGES:])
+        suggested = _next(bot, answers)
+        reply = {"role": "assistant", "content": answer_html(first, number, suggested)}
+        yield "", [*messages, reply], answers, self.open_citation(f"{number}-0", answers)
+        for answer in growing:
+            answers = answers | {number: answer}
+            more = prose_html(answer, number)
+            reply = {"role": "assistant", "content": answer_html(first, number, suggested, more)}
+            yield "", [*messages, reply], answers, gr.skip()
+
+    def _answers(self, bot: QABot, question: str, history: Sequence[Turn]) -> Iterator[Answer]:
+        if self._writer:
+            yield from self._writer.answers(bot, question, history)
+        else:
+            yield bot.ask(question, history)
 
     def open_citation(self, place: str, answers: Exchanges) -> str:
         """The document of the citation, or nearest passage, that a link of the chat names."""
@@ -171,25 +192,32 @@ class _Chat:
         )
         return document_html(self._bot_now(), cited, place)
 
-    def follow(self, box: str, messages: list[Message], answers: Exchanges, event: gr.EventData) -> Shown:
+    def follow(
+        self, box: str, messages: list[Message], answers: Exchanges, event: gr.EventData
+    ) -> Iterator[Shown]:
         """What a link of the chat asks for: a citation, a question that is suggested, one that was asked."""
         what, place = str(event.what), str(event.place)
         try:
             if what == "cite":
-                return box, messages, answers, self.open_citation(place, answers)
+                yield box, messages, answers, self.open_citation(place, answers)
+                return
             if what == "ask":
-                return self.converse(place, messages, answers)
+                yield from self.converse(place, messages, answers)
+                return
             number = int(place)
             question = answers[number].question
             earlier = {n: a for n, a in answers.items() if n < number}
             if what == "again":
-                return self.converse(question, messages[: 2 * number], earlier)
-            return question, messages[: 2 * number], earlier, EMPTY_SOURCE
+                yield from self.converse(question, messages[: 2 * number], earlier)
+                return
+            yield question, messages[: 2 * number], earlier, EMPTY_SOURCE
         except (ValueError, KeyError, IndexError):  # older than what is kept, or made up
-            return box, messages, answers, EMPTY_SOURCE
+            yield box, messages, answers, EMPTY_SOURCE
 
-    def choose_example(self, chosen: gr.SelectData, messages: list[Message], answers: Exchanges) -> Shown:
-        return self.converse(chosen.value["text"], messages, answers)
+    def choose_example(
+        self, chosen: gr.SelectData, messages: list[Message], answers: Exchanges
+    ) -> Iterator[Shown]:
+        yield from self.converse(chosen.value["text"], messages, answers)
 
     def greet(self) -> tuple[str, Any]:
         """The heading and the questions to start with, of the build that answers now."""
@@ -198,13 +226,18 @@ class _Chat:
         return _heading(bot.manifest.documents), gr.update(examples=examples)
 
 
-def build_app(bot_now: BotNow, editor: Editor | None = None, feedback: Path | None = None) -> gr.Blocks:
+def build_app(
+    bot_now: BotNow,
+    editor: Editor | None = None,
+    feedback: Path | None = None,
+    writer: Writer | None = None,
+) -> gr.Blocks:
     """The page and its API, over the bot that `bot_now` gives for each question.
 
     With an editor, whoever sees the page may add and remove sources; with an index directory for
-    feedback, call answers right or wrong.
+    feedback, call answers right or wrong. With a writer, answers are put into sentences.
     """
-    does = _Chat(bot_now)
+    does = _Chat(bot_now, writer)
     with _Blocks(title="Ask your documents", analytics_enabled=False) as app:
         heading = gr.Markdown()
         answers = gr.State({})

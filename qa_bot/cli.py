@@ -10,7 +10,7 @@ import os
 import socket
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -19,6 +19,7 @@ import click
 
 from qa_bot.cli_evaluation import calibrate, evaluate
 from qa_bot.cli_index import add, index, print_report, purge, status
+from qa_bot.cli_llm import llm_options, open_writer, print_sentences
 from qa_bot.cli_options import (
     count,
     fail,
@@ -34,7 +35,8 @@ if TYPE_CHECKING:
     from qa_bot.bot import QABot
     from qa_bot.config import Settings
     from qa_bot.live import LiveBot
-    from qa_bot.types import Answer, Citation
+    from qa_bot.prose import Writer
+    from qa_bot.types import Answer, Citation, Turn
 
 top_k_option = click.option(
     "--top-k", type=int, envvar="QA_BOT_TOP_K", show_envvar=True, help="Passages to read.  [default: 5]"
@@ -80,29 +82,40 @@ def cli() -> None:
 @index_option
 @top_k_option
 @threshold_option
+@llm_options
 @json_option
-def ask(question: str | None, index: Path, top_k: int | None, threshold: float | None, as_json: bool) -> None:
+def ask(
+    question: str | None,
+    index: Path,
+    top_k: int | None,
+    threshold: float | None,
+    llm: str | None,
+    llm_url: str | None,
+    as_json: bool,
+) -> None:
     """Answer QUESTION from the index, with its citation.
 
     Without QUESTION: a chat, or, where standard input is no terminal, the question read from it.
     """
+    writer = open_writer(llm, llm_url)
     bot = _open_bot(index, top_k, threshold)
     if question is None and sys.stdin.isatty():
-        _chat(bot)
+        _chat(bot, writer)
         return
     if question is None:
         question = sys.stdin.buffer.read().decode(errors="replace")
-    answer = bot.ask(question)
     if as_json:
+        answer = writer.ask(bot, question) if writer else bot.ask(question)
         print_json(dataclasses.asdict(answer))
     else:
-        _print_answer(answer)
+        _ask(bot, writer, question)
 
 
 @cli.command()
 @index_option
 @top_k_option
 @threshold_option
+@llm_options
 @click.option("--host", envvar="QA_BOT_HOST", default="127.0.0.1", show_default=True, show_envvar=True)
 @click.option(
     "--port", type=click.IntRange(1, 65535), envvar="QA_BOT_PORT", default=7860, show_default=True,
@@ -132,6 +145,8 @@ def serve(
     index: Path,
     top_k: int | None,
     threshold: float | None,
+    llm: str | None,
+    llm_url: str | None,
     host: str,
     port: int,
     watch: bool,
@@ -143,6 +158,7 @@ def serve(
 ) -> None:
     """Open the app, to ask in a browser. It takes up a rebuilt index by itself."""
     guard_options = _guard_options(host, auth, no_auth, names)
+    writer = open_writer(llm, llm_url)
     _check_port(host, port)
     from qa_bot.live import LiveBot
 
@@ -153,7 +169,8 @@ def serve(
     from qa_bot.server import Guard, Server, build_server
 
     editor = Editor(live.now, index) if allow_uploads else None
-    server = Server(build_server(live.now, Guard(**guard_options), root_path, editor, index), host, port)
+    app = build_server(live.now, Guard(**guard_options), root_path, editor, index, writer)
+    server = Server(app, host, port)
     shown = f"[{host}]" if ":" in host else host
     click.echo(f"Ask at http://{shown}:{port}{root_path} (stop with Ctrl+C)")
     try:
@@ -278,20 +295,28 @@ def _check_port(host: str, port: int) -> None:
         )
 
 
-def _chat(bot: "QABot") -> None:
-    from qa_bot.types import Turn
+def _ask(bot: "QABot", writer: "Writer | None", question: str, history: "Sequence[Turn]" = ()) -> "Answer":
+    """Ask and print."""
+    if writer:
+        return print_sentences(writer.answers(bot, question, history), _print_answer)
+    answer = bot.ask(question, history)
+    _print_answer(answer)
+    return answer
+
+
+def _chat(bot: "QABot", writer: "Writer | None") -> None:
+    from qa_bot.prose import turn_of
 
     bot.warm_up()
     click.echo("Ask a question; an empty line ends.", err=True)
     history: list[Turn] = []
     while question := _prompt():
         try:
-            answer = bot.ask(question, history)
+            answer = _ask(bot, writer, question, history)
         except QABotError as error:
             click.echo(f"Error: {error}", err=True)
             continue
-        _print_answer(answer)
-        history.append(Turn(question=question, answer=answer.text))
+        history.append(turn_of(answer))
 
 
 def _prompt() -> str:

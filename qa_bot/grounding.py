@@ -172,7 +172,7 @@ def _alignment(claim: Claim, said: Claim) -> tuple[bool, bool]:
     telling = claim.telling | said.telling
     here, there = _terms(claim, telling), _terms(said, telling)
     alike = _common_length(here, there, lambda a, b: a == b or (bool(a & telling) and bool(b & telling)))
-    same = _common_length(here, there, lambda a, b: bool(a & b))
+    same = _common_length(here, there, lambda a, b: a <= b or b <= a)
     aligned = alike >= _ALIGNED * len(here)
     return aligned, aligned and same < alike
 

@@ -59,11 +59,13 @@ class Writer:
         passages = [scored.passage for scored in first.nearest]
         checker = bot.checker(self._entails)
         held: list[Sentence] = []
+        # A quote of the extractive answer has its own words marked, and is the same quote.
+        cited = {_place(citation): citation for citation in first.citations}
         try:
             for text, numbers in cut(self._llm.stream(messages(first.understood, passages))):
                 sentence = hold(checker, text, numbers, passages)
-                cited = tuple(map(bot.stamped, sentence.citations))
-                held.append(replace(sentence, citations=cited))
+                quotes = (cited.setdefault(_place(c), bot.stamped(c)) for c in sentence.citations)
+                held.append(replace(sentence, citations=tuple(quotes)))
                 yield self._joined(first, held)
                 if len(held) == MAX_SENTENCES:
                     break
@@ -90,22 +92,21 @@ class Writer:
         """The answer of the sentences so far; the extractive one with them where none stands."""
         if all(sentence.why for sentence in held):
             return replace(first, sentences=tuple(held))
-        citations = {_place(citation): citation for citation in first.citations}
+        citations = list(first.citations)
         said: list[str] = []
         for sentence in held:
-            places = [_place(citation) for citation in sentence.citations]
-            if sentence.why and all(place in citations for place in places):
+            new = [citation for citation in sentence.citations if citation not in citations]
+            if sentence.why and not new:
                 continue  # dropped, or what is in its place is there already
-            for place, citation in zip(places, sentence.citations, strict=True):
-                citations.setdefault(place, citation)
-            marks = "".join(f"[{list(citations).index(place) + 1}]" for place in places)
+            citations += new
+            marks = "".join(f"[{citations.index(citation) + 1}]" for citation in sentence.citations)
             said.append(f"{_words(sentence)} {marks}")
-        added = list(citations.values())[len(first.citations) :]
+        added = citations[len(first.citations) :]
         return replace(
             first,
             text=" ".join(said),
             kind="prose",
-            citations=tuple(citations.values()),
+            citations=tuple(citations),
             parts=(first, *(_part(first, citation) for citation in added)),
             sentences=tuple(held),
             notes=(

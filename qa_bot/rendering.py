@@ -31,8 +31,8 @@ _ENTITIES = {ord(c): f"&#{ord(c)};" for c in string.punctuation} | {
 }
 
 
-def answer_html(answer: Answer, number: int, suggested: Sequence[Starter] = ()) -> str:
-    """An answer as a message of the chat; `number` is its place in the session."""
+def answer_html(answer: Answer, number: int, suggested: Sequence[Starter] = (), more: str = "") -> str:
+    """An answer as a message of the chat; `number` is its place in the session, `more` comes after it."""
     tools = "".join(
         f'<a href="#{what}-{number}">{words}</a>'
         for what, words in (("copy", "Copy"), ("edit", "Edit"), ("again", "Ask again"))
@@ -40,7 +40,7 @@ def answer_html(answer: Answer, number: int, suggested: Sequence[Starter] = ()) 
     asks = "".join(f'<a href="#ask">{as_text(starter.question)}</a>' for starter in suggested)
     head = "Answered here:" if answer.abstained else "Also answered here:"
     asks = f'<p class="tools">{head}</p><p>{asks}</p>' if asks else ""
-    return f'{_said_html(answer, number)}{asks}<p class="tools">{tools}</p>'
+    return f'{_said_html(answer, number)}{more}{asks}<p class="tools">{tools}</p>'
 
 
 def count(number: int, noun: str) -> str:

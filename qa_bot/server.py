@@ -24,6 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from qa_bot.app import build_app, mount
 from qa_bot.editing import Editor
 from qa_bot.live import BotNow
+from qa_bot.prose import Writer
 from qa_bot.sources import MAX_FILE_BYTES
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -172,11 +173,12 @@ def build_server(
     root_path: str = "",
     editor: Editor | None = None,
     feedback: Path | None = None,
+    writer: Writer | None = None,
 ) -> ASGIApp:
     """The whole application; `root_path` is where a proxy shows it, as /qa.
 
     With an editor, whoever is let in may add and remove sources; with an index directory for feedback,
-    judge answers.
+    judge answers; with a writer, answers are put into sentences.
     """
     server = FastAPI(title="qa-bot", docs_url=None, redoc_url=None, openapi_url=None)
 
@@ -190,7 +192,7 @@ def build_server(
         said = {"status": "ready", "documents": manifest.documents, "built_at": manifest.built_at}
         return JSONResponse(said)
 
-    mount(server, build_app(bot_now, editor, feedback), root_path)
+    mount(server, build_app(bot_now, editor, feedback, writer), root_path)
     return Guarded(server, guard, uploads=editor is not None)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from qa_bot import QABot
 from qa_bot.editing import Editor
 from qa_bot.live import BotNow
+from qa_bot.prose import Writer
 from qa_bot.server import Guard, Server, build_server
 
 # For `pytest.mark.filterwarnings`: the server runs in this process, and Gradio uses pandas in old ways.
@@ -29,13 +30,15 @@ def serving(
     root_path: str = "",
     editor: Editor | None = None,
     feedback: Path | None = None,
+    writer: Writer | None = None,
 ) -> Iterator[int]:
     """A server of the app over `bot` while in the block; gives its port."""
     port = free_port()
 
     def start() -> Server:
         bot_now = (lambda: bot) if isinstance(bot, QABot) else bot
-        return Server(build_server(bot_now, guard or Guard(), root_path, editor, feedback), "127.0.0.1", port)
+        app = build_server(bot_now, guard or Guard(), root_path, editor, feedback, writer)
+        return Server(app, "127.0.0.1", port)
 
     with ThreadPoolExecutor(1) as thread, warnings.catch_warnings():
         # Gradio makes event loops that it never closes. In a thread of their own they are free
