@@ -1,6 +1,7 @@
 """What a sentence claims that its source must say too: numbers, names, quoted words, addresses."""
 
 import re
+import unicodedata
 from dataclasses import dataclass
 
 from qa_bot.words import spelled_words, stems
@@ -18,9 +19,11 @@ _STEM, _ENDING = 5, 3  # letters of a name's stem at least, and of what another 
 
 _ONES = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
 _TEENS = ["thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"]
+_ORDINALS = ["second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth"]
 _TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
 _SPELLED = {
     **{word: n for n, word in enumerate(_ONES + _TEENS, start=1)},
+    **{word: n for n, word in enumerate(_ORDINALS, start=2)},
     **{word: 10 * n for n, word in enumerate(_TENS, start=2)},
     **{f"{ten} {one}": 10 * n + m for n, ten in enumerate(_TENS, 2) for m, one in enumerate(_ONES[:9], 1)},
 }
@@ -60,7 +63,7 @@ def claim_of(text: str) -> Claim:
 
 
 def numbers(text: str) -> list[str]:
-    """The numbers of a text, each in one form: 1,234 is 1234, and seventy-six is 76 ("one" is a word)."""
+    """The numbers of a text, in one form: 1,234 is 1234, seventy-six 76, third 3 ("one" is a word)."""
     digits = [number.replace(",", "") for number in _NUMBER.findall(text)]
     spelled = _SPELLED_NUMBER.findall(text.lower().replace("-", " "))
     return list(dict.fromkeys([*digits, *(str(_SPELLED[number]) for number in spelled)]))
@@ -118,7 +121,9 @@ def _begins(text: str, at: int) -> bool:
 
 
 def _bare(word: str) -> str:
-    return _POSSESSIVE.sub("", word)
+    """A word without 's and accents, which some write and some do not."""
+    letters = unicodedata.normalize("NFKD", _POSSESSIVE.sub("", word))
+    return "".join(letter for letter in letters if not unicodedata.combining(letter))
 
 
 def _in_one_line(text: str) -> str:

@@ -97,10 +97,11 @@ def test_a_model_of_entailment_has_the_last_word() -> None:
 
 
 def test_numbers_and_names_in_other_forms() -> None:
-    assert numbers("1,234 of twenty-five, 3.5 and Twelve; one by one") == ["1234", "3.5", "25", "12"]
+    said = "1,234 of twenty-five, 3.5 and Twelve; one by one, the third"
+    assert numbers(said) == ["1234", "3.5", "25", "12", "3"]
     mentioned = Mentioned("The Russian envoy of the European Union spoke of Ann's house.")
     assert all(name in mentioned for name in claim_of("So Russia, the EU and Ann agreed.").names)
-    assert "austria" not in mentioned
+    assert "austria" not in mentioned and "ogedei" in Mentioned("Ögedei Khan ruled.")
     assert claim_of("However, the Lamp is green. Then Paris burned.").names == ("lamp", "pari")
 
 
