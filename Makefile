@@ -63,6 +63,7 @@ SQUAD := $(DATA)/squad2_dev_half.json.xz
 bench: install-dev
 	$(BIN)/python benchmarks/fusion.py $(DATA)
 	$(BIN)/python benchmarks/reading.py $(DATA)
+	$(BIN)/python benchmarks/grounding.py $(DATA)
 	$(BIN)/python benchmarks/rebuild.py $(DATA)
 	$(BIN)/python benchmarks/load.py
 	$(BIN)/python benchmarks/encoding.py $(SQUAD)

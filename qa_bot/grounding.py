@@ -22,7 +22,7 @@ ENTAILED = 0.5
 
 # What each word of the longest run that the source lacks costs, in share of words that it must have
 # (benchmarks/grounding.py).
-GAP = 0.25
+GAP = 0.3
 
 _Term = frozenset[str]  # a word, or the words of a name
 

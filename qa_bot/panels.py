@@ -11,9 +11,10 @@ from qa_bot.bot import QABot
 from qa_bot.editing import Editor, Step
 from qa_bot.errors import QABotError
 from qa_bot.live import BotNow
+from qa_bot.prose import extractive, turn_of
 from qa_bot.rendering import as_text, count, whole_html
 from qa_bot.sources import PARSERS, Skipped
-from qa_bot.types import Answer, Inspection, Turn
+from qa_bot.types import Answer, Inspection
 
 MAX_LISTED = 50  # documents that are shown at once
 _WIDEST = 100  # percent, of a bar
@@ -160,9 +161,9 @@ def _keep_feedback(
 ) -> str:
     if number not in given:
         return "That answer is too old to be judged."
-    history = [Turn(question=a.question, answer=a.text) for n, a in given.items() if n < number]
+    history = [turn_of(a) for n, a in given.items() if n < number]
     try:
-        feedback.keep(index, given[number], history, right, correction)
+        feedback.keep(index, extractive(given[number]), history, right, correction)
     except QABotError as error:
         return str(error)
     return "Kept. Thank you."
@@ -177,7 +178,7 @@ def add_inspect_panel(bot_now: BotNow, answers: gr.State) -> None:
         exchanges = list(given.values())
         if not exchanges:
             return inspection_html(None)
-        history = [Turn(question=a.question, answer=a.text) for a in exchanges[:-1]]
+        history = [turn_of(a) for a in exchanges[:-1]]
         return inspection_html(bot_now().inspect(exchanges[-1].question, history))
 
     with gr.Accordion("How it was found", open=False, elem_id="inspect") as panel:

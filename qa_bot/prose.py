@@ -23,6 +23,7 @@ _MARK = r"\[\s*\d{1,3}(?:\s*[,;]\s*\d{1,3})*\s*\]"
 _MARKS = re.compile(rf"\s*{_MARK}")
 _MARKS_BEHIND = re.compile(rf"([.!?][\"”’)]*)((?:\s*{_MARK})+)")
 _PART_OF_MARK = re.compile(r"\[[\d\s,;]*\]?$")
+_THOUGHTS = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)  # some models say them aloud
 _LIST_ITEM = re.compile(r"^[-*•\s]+")
 
 
@@ -116,10 +117,14 @@ class Writer:
         )
 
 
+def extractive(answer: Answer) -> Answer:
+    """The bot's own answer, which a model's sentences were made from; another answer is itself."""
+    return answer.parts[0] if answer.kind == "prose" else answer
+
+
 def turn_of(answer: Answer) -> Turn:
-    """An answer as a turn for follow-ups: of a model's sentences, what they were made from."""
-    extractive = answer.parts[0] if answer.kind == "prose" else answer
-    return Turn(question=answer.question, answer=extractive.text)
+    """An answer as a turn that follow-ups lean on."""
+    return Turn(question=answer.question, answer=extractive(answer).text)
 
 
 def hold(checker: Checker, text: str, numbers: Sequence[int], passages: Sequence[Passage]) -> Sentence:
@@ -140,12 +145,16 @@ def cut(pieces: Iterable[str]) -> Iterator[tuple[str, tuple[int, ...]]]:
     for piece in pieces:
         # A mark that follows the full stop belongs before it.
         text = _MARKS_BEHIND.sub(r"\2\1", text + piece)
+        if "<think>" in text and "</think>" not in text:
+            continue
+        text = _THOUGHTS.sub("", text)
         whole = text.rstrip() if text[-1:].isspace() else text.rpartition(" ")[0]
         spans = list(sentences(whole))  # half a word could pass for a sentence
         if len(spans) > 1 and not _PART_OF_MARK.match(text, spans[-1][0]):
             for start, end in spans[:-1]:
                 yield from _cited(text[start:end])
             text = text[spans[-1][0] :]
+    text = _THOUGHTS.sub("", text)
     for start, end in sentences(text):
         yield from _cited(text[start:end])
 
@@ -154,7 +163,7 @@ def _cited(sentence: str) -> Iterator[tuple[str, tuple[int, ...]]]:
     numbers = tuple(int(n) for mark in _MARKS.findall(sentence) for n in re.findall(r"\d+", mark))
     # Nothing that a terminal obeys, or that reorders or hides text.
     bare = "".join(c if c.isprintable() else " " for c in _MARKS.sub("", sentence))
-    text = " ".join(_LIST_ITEM.sub("", bare).split())
+    text = " ".join(_LIST_ITEM.sub("", bare).replace("**", "").split())
     if text:
         yield text, numbers
 

@@ -34,7 +34,7 @@ def qa_bot(*args: str, **env: str) -> subprocess.CompletedProcess[str]:
 def says(bot: QABot) -> str:
     retrieved = enumerate(bot.retrieve(FIRST_LIGHT), start=1)
     n = next(n for n, s in retrieved if "2,000 arrests" in s.passage.text)
-    return f"The operation led to 2,000 arrests [{n}]. It led to \x1b[31m3,000 arrests [{n}]. Nobody knows."
+    return f"The operation led to 2,000 arrests [{n}]. It led to \x1b3,000 arrests [{n}]. Nobody knows."
 
 
 def test_ask_prints_the_answer_then_each_checked_sentence(article_index: Path, article_bot: QABot) -> None:

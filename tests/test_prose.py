@@ -173,7 +173,8 @@ def test_nothing_in_a_passage_or_question_ends_its_delimiter(question: str, text
 @PROPERTY
 def test_sentences_are_cut_alike_however_the_stream_is(data: st.DataObject) -> None:
     text = (
-        "One fox ran [1]. Two foxes, in 1998, ate 3.5 fish. [2] [3]\n"
+        "<think>A fox. Or two? [7]</think>\n\n"
+        "One **fox** ran [1]. Two foxes, in 1998, ate 3.5 fish. [2] [3]\n"
         "- Three hid [1, 2].\n* Dr. Ann left! [4]  Five"
     )
     places = sorted(data.draw(st.sets(st.integers(1, len(text) - 1))))
