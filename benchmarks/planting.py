@@ -26,18 +26,19 @@ WRONG = (
 )
 APART = ("roles swapped", "not put in", "not left out")
 
-_REWORDED = (
-    ("because of", "due to"), ("due to", "because of"), ("began", "started"), ("started", "began"),
-    ("said", "stated"), ("stated", "said"), ("many", "numerous"), ("large", "big"), ("about", "around"),
-    ("approximately", "about"), ("however, ", ""), ("also ", ""), ("such as", "like"), ("while", "whereas"),
-    ("built", "constructed"), ("constructed", "built"), ("used", "employed"),
-    ("known as", "called"), ("called", "known as"), ("often", "frequently"), ("usually", "normally"),
-    ("most of", "the majority of"), ("in order to", "to"), ("became", "turned into"), ("show", "demonstrate"),
-    ("important", "significant"), ("major", "main"), ("main", "major"), ("established", "set up"),
-    ("created", "made"), ("allowed", "permitted"), ("helped", "assisted"), ("two", "2"), ("three", "3"),
-    ("four", "4"), ("five", "5"), ("located", "situated"), ("received", "got"), ("led to", "resulted in"),
-    ("although", "though"), ("until", "till"), ("in addition", "besides"), ("ended", "finished"),
-)  # fmt: skip
+_REWORDED = {
+    "because of": "due to", "due to": "because of", "began": "started", "started": "began",
+    "said": "stated", "stated": "said", "many": "numerous", "large": "big", "about": "around",
+    "approximately": "about", "such as": "like", "while": "whereas",
+    "built": "constructed", "constructed": "built", "used": "employed", "known as": "called",
+    "called": "known as", "often": "frequently", "usually": "normally", "most of": "the majority of",
+    "in order to": "to", "became": "turned into", "show": "demonstrate", "important": "significant",
+    "major": "main", "main": "major", "established": "set up", "created": "made", "allowed": "permitted",
+    "helped": "assisted", "two": "2", "three": "3", "four": "4", "five": "5", "located": "situated",
+    "received": "got", "led to": "resulted in", "although": "though", "until": "till",
+    "in addition": "besides", "ended": "finished",
+}  # fmt: skip
+_OLD_WORDS = re.compile(rf"(?<![\w-])(?:{'|'.join(sorted(_REWORDED, key=len, reverse=True))})(?![\w-])")
 _PAST = (
     r"\w+ed|won|led|built|wrote|made|became|began|took|gave|held|sent|ran|met|sold|bought|found|founded|"
     r"taught|lost|fought|came|went|saw|said|told|drew|broke|brought|thought|is|was|has|had|can"
@@ -115,13 +116,7 @@ def reword(text: str) -> str:
     """The sentence with other words of the same meaning, and what stands first put last."""
     if re.search(r"[\"“]", text):
         return text  # what is quoted is not to be reworded
-    for old, new in _REWORDED:
-        text = re.sub(
-            rf"(?<![\w-]){re.escape(old.strip())}(?![\w-]){'' if new else r'[ ]?'}",
-            new.strip(),
-            text,
-            count=1,
-        )
+    text = _OLD_WORDS.sub(lambda match: _REWORDED[match[0]], text)
     front = re.match(r"((?:In|On|At|During|After|By|Since) [^,.;]{3,40}), (\w[^;]+)\.$", text)
     if front:
         text = f"{front[2][0].upper()}{front[2][1:]} {front[1][0].lower()}{front[1][1:]}."
@@ -187,8 +182,8 @@ class Planter:
             return None
         old = self._random.choice(found)
         near = [n for n in self._numbers[right.article] if n != old[0] and len(n) == len(old[0])]
-        digit = self._random.randrange(len(old[0]))
-        other = str(self._random.randint(1, 9)) if old[0][digit].isdigit() else old[0][digit]
+        digit = self._random.choice([i for i, character in enumerate(old[0]) if character.isdigit()])
+        other = self._random.choice([d for d in "123456789" if d != old[0][digit]])
         changed = old[0][:digit] + other + old[0][digit + 1 :]
         new = self._random.choice(near) if near and self._random.random() < 0.5 else changed
         return _replaced(right.text, old, new), right.passage

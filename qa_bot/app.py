@@ -22,7 +22,7 @@ from qa_bot.errors import QABotError
 from qa_bot.live import BotNow
 from qa_bot.panels import PANEL_CSS, QUIET, add_feedback, add_inspect_panel, add_sources_panel
 from qa_bot.prose import Writer, turn_of
-from qa_bot.prose_html import PROSE_CSS, prose_html
+from qa_bot.prose_html import PROSE_CSS, WRITING, prose_html
 from qa_bot.rendering import answer_html, as_text, count, document_html
 from qa_bot.transcript import as_json, as_markdown
 from qa_bot.types import Answer, Citation, Passage, Starter, Turn
@@ -169,7 +169,8 @@ class _Chat:
             return
         answers = dict([*answers.items(), (number, first)][-MAX_EXCHANGES:])
         suggested = _next(bot, answers)
-        reply = {"role": "assistant", "content": answer_html(first, number, suggested)}
+        waiting = WRITING if self._writer and not first.abstained else ""
+        reply = {"role": "assistant", "content": answer_html(first, number, suggested, waiting)}
         yield "", [*messages, reply], answers, self.open_citation(f"{number}-0", answers)
         for answer in growing:
             answers = answers | {number: answer}

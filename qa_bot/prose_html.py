@@ -11,6 +11,9 @@ PROSE_CSS = """
 """
 
 
+WRITING = '<p class="note" role="status">Putting it into sentences …</p>'
+
+
 def prose_html(answer: Answer, number: int) -> str:
     """The sentences of an answer, each with its citations; struck ones with why, and what is in their place.
 
