@@ -37,7 +37,7 @@ def open_writer(llm: str | None, llm_url: str | None) -> "Writer | None":
     from qa_bot.llm import open_llm
     from qa_bot.prose import Writer
 
-    return Writer(open_llm(llm, llm_url or None, os.environ.get("QA_BOT_LLM_KEY") or None))
+    return Writer(open_llm(llm, llm_url or None, os.environ.get("QA_BOT_LLM_KEY", "").strip() or None))
 
 
 def print_sentences(answers: Iterator["Answer"], print_answer: Callable[["Answer"], None]) -> "Answer":
@@ -50,6 +50,7 @@ def print_sentences(answers: Iterator["Answer"], print_answer: Callable[["Answer
             _print_sentence(sentence, answer.citations)
         for number, citation in enumerate(answer.citations[cited:], start=cited + 1):
             place = f"{citation.source}, characters {citation.start} to {citation.end}"
+            click.echo(f"  {printable(citation.quote)}")
             click.secho(f"  [{number}] {printable(place)}", dim=True)
         printed, cited = len(answer.sentences), max(cited, len(answer.citations))
     for note in answer.notes[len(first.notes) :]:
@@ -58,11 +59,10 @@ def print_sentences(answers: Iterator["Answer"], print_answer: Callable[["Answer
 
 
 def _print_sentence(sentence: "Sentence", citations: Sequence["Citation"]) -> None:
-    marks = "".join(f"[{citations.index(c) + 1}]" for c in sentence.citations if c in citations)
+    marks = "".join(f" [{citations.index(c) + 1}]" for c in sentence.citations if c in citations)
     if sentence.why is None:
-        click.echo(f"\n{printable(sentence.text)} {marks}")
+        click.echo(f"\n{printable(sentence.text)}{marks}")
         return
     click.secho(f"\n{printable(sentence.text)}", strikethrough=True)
-    click.echo(f"  Struck out: {printable(sentence.why)}")
-    for citation in sentence.citations:
-        click.echo(f"  “{printable(citation.quote)}” {marks}")
+    instead = f" Instead:{marks}" if marks else ""
+    click.echo(f"  Struck out: {printable(sentence.why)}{instead}")

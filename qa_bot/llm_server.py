@@ -37,8 +37,8 @@ class ServedLLM:
         self._limits = limits
 
     def stream(self, messages: Messages) -> Iterator[str]:
-        client = self._client()
         try:
+            client = self._client()
             yield from within(
                 self._limits.total_s, lambda: self._with_retries(client, messages), client.close
             )

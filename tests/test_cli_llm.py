@@ -12,6 +12,7 @@ from conftest import ROOT
 from llm_servers import KEY, scripted
 from serving import free_port
 from test_cli import process_env
+from tiny_llm import make_tiny_llm
 
 from qa_bot import QABot
 
@@ -45,12 +46,13 @@ def test_ask_prints_the_answer_then_each_checked_sentence(article_index: Path, a
         )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
     assert server.asked[0][0]["Authorization"] == f"Bearer {KEY}" and KEY not in done.stdout
-    said, _, _, kept, place, struck, why, *_ = (line for line in done.stdout.splitlines() if line)
+    said, _, _, kept, quote, place, struck, why, *_ = (line for line in done.stdout.splitlines() if line)
     assert said == "one of 76"
     assert kept.startswith("The operation led to 2,000 arrests. [")
+    assert quote.startswith("  Initiated by Interpol, the operation led to 2,000 arrests")
     assert place.startswith("  [2] china-cyberspace-governance.md, characters ")
     assert "3,000 arrests" in struck and "\x1b" not in struck
-    assert why == "  Struck out: The cited words do not have the number 3000."
+    assert why == "  Struck out: The cited words do not have the number 3000. Instead: [2]"
     assert done.stdout.endswith("2 sentences were struck out: the cited words do not say them.\n")
 
 
@@ -75,6 +77,16 @@ def test_without_its_server_the_answer_is_given_with_a_note(article_index: Path)
     done = qa_bot("ask", FIRST_LIGHT, "--index", str(article_index), *llm)
     assert (done.returncode, done.stderr) == (0, "")
     assert "one of 76" in done.stdout and "could not be reached. This is the answer in the" in done.stdout
+
+
+def test_a_local_model_answers_in_checked_sentences(article_index: Path, tmp_path: Path) -> None:
+    says = "The white paper was issued by State Council Information Office on March 16. [1]"
+    model = make_tiny_llm(tmp_path, says)
+    asked = ("ask", "When was the white paper issued?", "--index", str(article_index), "--json")
+    answer = json.loads(qa_bot(*asked, "--llm", str(model)).stdout)
+    assert answer["parts"][0]["text"] == "March 16"
+    assert [sentence["why"] for sentence in answer["sentences"]] == [None]
+    assert answer["text"] == f"{says[:-4]} [1]"
 
 
 @pytest.mark.parametrize("command", [("ask", "Why?"), ("serve",)])
