@@ -103,8 +103,8 @@ class QABot:
         `sources` narrows the search to those documents. Raises InvalidQuestion where the question
         is blank or too long, top_k < 1, or none of `sources` is in the index.
         """
-        asked = understand(_clean(question), _clean_history(history))
-        passages = self._retriever.retrieve(asked.search, self._top_k(top_k), sources)
+        asked = self._understand(question, history)
+        passages = self._retriever.retrieve(asked.understood, self._top_k(top_k), sources)
         answer = self._read_byline(asked, sources, passages) or self.reader.read(asked, passages)
         cited = (
             replace(
@@ -125,8 +125,8 @@ class QABot:
         sources: Collection[str] | None = None,
     ) -> tuple[ScoredPassage, ...]:
         """The best-matching passages, best first; arguments and errors are those of `ask`."""
-        asked = understand(_clean(question), _clean_history(history))
-        return self._retriever.retrieve(asked.search, self._top_k(top_k), sources)
+        asked = self._understand(question, history)
+        return self._retriever.retrieve(asked.understood, self._top_k(top_k), sources)
 
     def document(self, source: str) -> Document:
         """The document that a citation's or passage's `source` names; raises QABotError."""
@@ -137,9 +137,9 @@ class QABot:
 
     def inspect(self, question: str, history: Sequence[Turn] = ()) -> Inspection:
         """How `ask` finds its answer; arguments and errors are those of `ask`."""
-        asked = understand(_clean(question), _clean_history(history))
+        asked = self._understand(question, history)
         began = time.perf_counter()
-        passages = self._retriever.retrieve(asked.search, self._settings.top_k)
+        passages = self._retriever.retrieve(asked.understood, self._settings.top_k)
         retrieved = time.perf_counter()
         found = self.reader.candidates(asked, passages)
         read = time.perf_counter()
@@ -191,6 +191,13 @@ class QABot:
     def manifest(self) -> Manifest:
         """What the open index was made of."""
         return self._index.manifest
+
+    def _understand(self, question: str, history: Sequence[Turn]) -> Question:
+        def look_up(text: str) -> list[str]:
+            found = self._retriever.retrieve(text, self._settings.top_k)
+            return [scored.passage.text for scored in found]
+
+        return understand(_clean(question), _clean_history(history), look_up, self._index.words)
 
     def _top_k(self, top_k: int | None) -> int:
         return self._settings.top_k if top_k is None else top_k

@@ -252,7 +252,9 @@ def _starters(job: _Job, path: Path) -> list[tuple[str, str]]:
     reader = Reader(job.reader, parts.words, CALIBRATION, CALIBRATION.threshold)
 
     def ask(question: str) -> Answer:
-        return reader.read(Question(text=question), retriever.retrieve(question, job.settings.top_k))
+        return reader.read(
+            Question(text=question, understood=question), retriever.retrieve(question, job.settings.top_k)
+        )
 
     return [(starter.question, starter.source) for starter in make_starters(parts.passages, ask)]
 

@@ -87,7 +87,7 @@ class Reader:
         self, question: Question, asked: Asked, passages: Sequence[ScoredPassage]
     ) -> list[Candidate]:
         texts = [scored.passage.text for scored in passages]
-        spans = self.model.read(question.read, texts)
+        spans = self.model.read(question.understood, texts)
         whole = [span and _whole_words(text, span) for span, text in zip(spans, texts, strict=True)]
         return [
             Candidate(

@@ -115,28 +115,10 @@ class Turn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """A question and, where it leans on an earlier exchange, that exchange."""
+    """A question as it was asked, and so that it can be asked alone; mostly they are one."""
 
     text: str
-    topic: Turn | None = None
-
-    @property
-    def understood(self) -> str:
-        """The question so that it can be read alone."""
-        return f"{self.topic.question} {self.text}" if self.topic else self.text
-
-    @property
-    def read(self) -> str:
-        """What to find an answer to: with what the topic was answered, for "it" and "there" to mean.
-
-        Without the topic's question, or that would be answered again.
-        """
-        return f"{self.text} {self.topic.answer or ''}".strip() if self.topic else self.text
-
-    @property
-    def search(self) -> str:
-        """What to look for: also the words that the topic was answered with."""
-        return f"{self.understood} {self.topic.answer or ''}".strip() if self.topic else self.text
+    understood: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,7 +44,7 @@ def _read(texts: list[str], question: str, model: SpanModel, threshold: float = 
         ScoredPassage(passage=_passage(t, 1000 * n, f"{n}.txt"), score=0.5, dense=0.5, lexical=0.5)
         for n, t in enumerate(texts)
     ]
-    return reader.read(Question(text=question), scored)
+    return reader.read(Question(text=question, understood=question), scored)
 
 
 MODEL = SpanModel()
