@@ -12,6 +12,7 @@ from pathlib import Path
 from qa_bot.byline import BYLINE_SCORE, asked_field, find_byline
 from qa_bot.calibration import Calibration
 from qa_bot.calibration import load as load_calibration
+from qa_bot.compound import questions_in, together
 from qa_bot.config import MAX_QUESTION_CHARS, Settings
 from qa_bot.encoder import Encoder, Vectors
 from qa_bot.errors import IndexUnusable, InvalidQuestion, QABotError
@@ -103,9 +104,24 @@ class QABot:
         `sources` narrows the search to those documents. Raises InvalidQuestion where the question
         is blank or too long, top_k < 1, or none of `sources` is in the index.
         """
-        asked = self._understand(question, history)
-        passages = self._retriever.retrieve(asked.understood, self._top_k(top_k), sources)
+        turns = _clean_history(history)
+        answers: list[Answer] = []
+        for part in questions_in(_clean(question)):
+            answers.append(self._ask(part, turns, self._top_k(top_k), sources))
+            turns = [*turns, Turn(question=answers[-1].understood, answer=answers[-1].text)]
+        return answers[0] if len(answers) == 1 else together(_clean(question), answers)
+
+    def _ask(
+        self, question: str, turns: Sequence[Turn], top_k: int, sources: Collection[str] | None
+    ) -> Answer:
+        """The answer to one question."""
+        asked = self._understand(question, turns)
+        passages = self._retriever.retrieve(asked.understood, top_k, sources)
         answer = self._read_byline(asked, sources, passages) or self.reader.read(asked, passages)
+        return self._placed(answer)
+
+    def _placed(self, answer: Answer) -> Answer:
+        """The answer, its citations with what is known of their files now."""
         cited = (
             replace(
                 citation,
@@ -114,7 +130,9 @@ class QABot:
             )
             for citation in answer.citations
         )
-        return replace(answer, citations=tuple(cited))
+        return replace(
+            answer, citations=tuple(cited), parts=tuple(self._placed(part) for part in answer.parts)
+        )
 
     def retrieve(
         self,
@@ -125,7 +143,7 @@ class QABot:
         sources: Collection[str] | None = None,
     ) -> tuple[ScoredPassage, ...]:
         """The best-matching passages, best first; arguments and errors are those of `ask`."""
-        asked = self._understand(question, history)
+        asked = self._understand(_clean(question), _clean_history(history))
         return self._retriever.retrieve(asked.understood, self._top_k(top_k), sources)
 
     def document(self, source: str) -> Document:
@@ -137,7 +155,7 @@ class QABot:
 
     def inspect(self, question: str, history: Sequence[Turn] = ()) -> Inspection:
         """How `ask` finds its answer; arguments and errors are those of `ask`."""
-        asked = self._understand(question, history)
+        asked = self._understand(_clean(question), _clean_history(history))
         began = time.perf_counter()
         passages = self._retriever.retrieve(asked.understood, self._settings.top_k)
         retrieved = time.perf_counter()
@@ -192,12 +210,12 @@ class QABot:
         """What the open index was made of."""
         return self._index.manifest
 
-    def _understand(self, question: str, history: Sequence[Turn]) -> Question:
+    def _understand(self, question: str, turns: Sequence[Turn]) -> Question:
         def look_up(text: str) -> list[str]:
             found = self._retriever.retrieve(text, self._settings.top_k)
             return [scored.passage.text for scored in found]
 
-        return understand(_clean(question), _clean_history(history), look_up, self._index.words)
+        return understand(question, turns, look_up, self._index.words)
 
     def _top_k(self, top_k: int | None) -> int:
         return self._settings.top_k if top_k is None else top_k

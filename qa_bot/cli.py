@@ -304,19 +304,26 @@ def _prompt() -> str:
 
 
 def _print_answer(answer: "Answer") -> None:
+    if answer.understood != answer.question:
+        click.secho(f"Understood as: {printable(answer.understood)}", dim=True)
     if answer.text is None:
         click.echo(f"The sources don't say. {printable(answer.reason or '')}\nNearest to the question:")
         for scored in answer.nearest[:3]:
             passage = scored.passage
             click.echo(f"\n  {printable(passage.text[:300])}{'…' if len(passage.text) > 300 else ''}")
             click.secho(f"  {printable(passage.title or passage.source)}", dim=True)
-        return
-    click.secho(f"{printable(answer.text)}\n", bold=True)
-    for number, citation in enumerate(answer.citations, start=1):
-        quote, first, last = citation.quote, citation.answer_start, citation.answer_end
-        bold = click.style(printable(quote[first:last]), bold=True)
-        click.echo(f"{printable(quote[:first])}{bold}{printable(quote[last:])}")
-        click.secho(f"  [{number}] {printable(_place(citation))} (score {answer.score:.2f})", dim=True)
+    number = 0
+    for part in answer.parts or (answer,) if answer.text else ():
+        said = part.text if part.verdict is None else part.verdict.capitalize()
+        click.secho(f"{printable(said or '')}\n", bold=True)
+        for citation in part.citations:
+            number += 1
+            quote, first, last = citation.quote, citation.answer_start, citation.answer_end
+            bold = click.style(printable(quote[first:last]), bold=True)
+            click.echo(f"{printable(quote[:first])}{bold}{printable(quote[last:])}")
+            click.secho(f"  [{number}] {printable(_place(citation))} (score {part.score:.2f})\n", dim=True)
+    for note in answer.notes:
+        click.echo(printable(note))
 
 
 def _place(citation: "Citation") -> str:

@@ -24,6 +24,7 @@ from qa_bot.mentions import (
     gender,
     mentions,
     phrases,
+    sort_of,
 )
 from qa_bot.references import (
     ABOUT,
@@ -65,6 +66,7 @@ _DOING = re.compile(
     r"(?:do|done|doing) (?:it|that|so|this)\W*$",
     re.IGNORECASE,
 )
+_PARTICIPLE = re.compile(r"ed$|^(?:led|held|made|built|found|won|sold|sent|bought|lost)$")
 _CALLED = r"(?:,|,? (?:is|was|are|were|who is|who was)) (?:(?:an?|the) )?(?:[\w’'-]+ ){0,3}?"
 
 
@@ -81,7 +83,8 @@ def _alone(question: str, history: Sequence[Turn], look_up: LookUp, words: WordI
         return question
     named = mentions(history)
     texts = look_up(" ".join([question, *(mention.text for mention in named)]))
-    return _Conversation(history, named, texts, words).resolve(question)
+    resolved = _Conversation(history, named, texts, words).resolve(question)
+    return question if resolved.lower() == question.lower() else resolved
 
 
 class _Conversation:
@@ -105,7 +108,8 @@ class _Conversation:
         returned = RETURN.match(question)
         if returned:
             topic, rest = self._fill(returned[1].strip()), self._fill(question[returned.end() :])
-            return _sentence(rest if names_something(rest) else f"{rest.rstrip('? ')} ({topic})")
+            named = names_something(rest) or topic.lower() in rest.lower()
+            return _sentence(rest if named else f"{rest.rstrip('? ')} ({topic})")
         unled = unled_of(question)
         about = ABOUT.match(unled)
         keywords = unled == question and (names_something(question) or len(content(question)) > 1)
@@ -214,8 +218,11 @@ class _Conversation:
         answer = self._last.answer or ""
         answer = answer if len(answer.split()) <= LONGEST else ""
         first, _, _ = rest.partition(" ")
-        if first.lower() not in AUXILIARY:
-            return f"{wh} {answer} {rest}{more}"  # "Who introduced the paper?" "When?"
+        if first.lower() not in AUXILIARY:  # "Who introduced the paper?" "When?"
+            done = rest.removeprefix(first).strip()
+            if _PARTICIPLE.search(first) and _is_phrase(done):
+                return f"{wh} {'were' if sort_of(done) == 'things' else 'was'} {done} {first}{more}"
+            return f"{wh} {answer} {rest}{more}"
         argument = re.search(r"\b(?:who|whom|what|which)\b", asked, re.IGNORECASE)
         answers = argument and not more and first.lower() not in ("is", "are", "was", "were")
         return f"{wh} {rest}{f' {answer}' if answers else ''}{more}"
@@ -228,7 +235,7 @@ class _Conversation:
         preposition = other.partition(" ")[0]
         for phrase in phrases(question):
             like_named = other[:1].isupper() and is_name(phrase)
-            if like_named or (phrase.split()[-1] == other.split()[-1] and phrase != other):
+            if like_named or phrase.split()[-1] == other.rpartition(" ")[2] != phrase:
                 readings.append((_LIKE, question.replace(phrase, other)))
             elif preposition in PREPOSITIONS and f"{preposition} {phrase}" in question:
                 readings.append((_LIKE, question.replace(f"{preposition} {phrase}", other)))
@@ -240,6 +247,11 @@ class _Conversation:
             about = "" if "many" in counted[0].lower() else "about "
             readings.append((_LIKE, f"{counted[0]} {about}{other} {rest}"))
         return max(readings, key=lambda r: r[0] + self._support(self._idf(r[1])))[1]
+
+
+def _is_phrase(text: str) -> bool:
+    """Whether a text is one noun phrase and no more."""
+    return [re.sub(r"^the ", "", phrase) for phrase in phrases(text)] == [re.sub(r"^(?:the|an?) ", "", text)]
 
 
 def _share(group: dict[str, float], window: set[str]) -> float:

@@ -37,13 +37,13 @@ then there they through too under until up upon us very we while within without 
 long old far back
 """
 FUNCTION = WH | AUXILIARY | PREPOSITIONS | ARTICLES | _set(_OTHERS)
-_PAST = re.compile(
+PAST = re.compile(
     r"(?:\w{2,}[^e]ed|became|began|begun|born|bought|brought|built|came|chose|drew|drawn|fell|found|gave|given|got"
     r"|grew|grown|held|joined|kept|knew|known|led|left|lost|made|met|named|paid|ran|run|said|sang|sat|saw|seen"
     r"|sent|set|showed|shown|sold|spent|spoke|stood|taken|taught|thought|told|took|wanted|went|won|wore|worn"
     r"|written|wrote)$"
 )
-_PLURAL = re.compile(r"(?:\w[^s’'iu]s|people|children|men|women)$", re.IGNORECASE)
+PLURAL = re.compile(r"(?:\w[^s’'iu]s|people|children|men|women)$", re.IGNORECASE)
 ORGANISED = re.compile(
     r"\b(?:the|office|council|organi[sz]ation|university|conference|ministry|company|inc|ltd|party|union|agency"
     r"|committee|institute|administration|partnership|bank|group|department|school|academy|museum|foundation"
@@ -100,7 +100,7 @@ def _answered(turn: Turn) -> Iterator[tuple[bool, str, Sort]]:
     # "Who is Wang Yi?" "A law professor": that is he, and nobody new.
     if who and not head[:1].isupper() and not ORGANISED.search(head) and "is" in words:
         return
-    if len(head.split()) <= LONGEST:
+    if 0 < len(head.split()) <= LONGEST:
         person = who and head[:1].isupper() and not ORGANISED.search(head) and " and " not in head
         yield True, re.sub(r"^The ", "the ", head), "person" if person else sort_of(head)
     for text in phrases(turn.answer):
@@ -111,7 +111,7 @@ def _answered(turn: Turn) -> Iterator[tuple[bool, str, Sort]]:
 def sort_of(text: str) -> Sort:
     """What a phrase is, as far as its own words tell."""
     last = text.split()[-1]
-    plural = _PLURAL.search(last) and (last.islower() or re.fullmatch(r"[Tt]he [A-Z]\w+", text))
+    plural = PLURAL.search(last) and (last.islower() or re.fullmatch(r"[Tt]he [A-Z]\w+", text))
     return "things" if plural or re.fullmatch(r"(?:\w+ ){1,2}and(?: \w+){1,2}", text) else "thing"
 
 
@@ -178,10 +178,10 @@ def _without_verbs(words: Sequence[str], before: Sequence[str]) -> tuple[int, in
     # "Who introduced", "who hosts", "to reform": the verb comes first.
     verb_first = before[-1:] in (["who"], ["to"]) or (before[-2:-1] == ["who"] and before[-1] in DO)
     while (
-        start < stop and words[start].islower() and (_PAST.match(words[start]) or (start == 0 and verb_first))
+        start < stop and words[start].islower() and (PAST.match(words[start]) or (start == 0 and verb_first))
     ):
         start += 1
-    past = next((i for i in range(start + 1, stop) if words[i].islower() and _PAST.match(words[i])), None)
+    past = next((i for i in range(start + 1, stop) if words[i].islower() and PAST.match(words[i])), None)
     if past is not None:
         return start, past
     if subject and stop - start > 1:  # "did the operation lead": the verb comes last

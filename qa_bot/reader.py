@@ -1,15 +1,20 @@
 """Question + passages -> Answer: the words that say it, or an abstention."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from qa_bot.calibration import THRESHOLD, Calibration
 from qa_bot.chunking import sentences
+from qa_bot.compound import joined
 from qa_bot.evidence import LIMIT, Asked, Evidence
+from qa_bot.lists import MOST as MOST_ITEMS
+from qa_bot.lists import alike, asks_for_list, enumeration
 from qa_bot.span_model import PACKAGED, Span, SpanModel
 from qa_bot.types import Answer, Citation, Passage, Question, ScoredPassage
-from qa_bot.words import WordIndex
+from qa_bot.words import WordIndex, content_words
+from qa_bot.yes_no import SCORE as DECIDED
+from qa_bot.yes_no import Decision, asks_yes_or_no, decide
 
 _BEGINS_WITH_PRONOUN = re.compile(r"(it|its|he|his|she|her|they|their|this|these|those)\b", re.IGNORECASE)
 _ABBREVIATION = re.compile(r"(?:\b\w\.)+$")
@@ -29,6 +34,22 @@ class Candidate:
     def text(self) -> str:
         return self.scored.passage.text[self.start : self.end]
 
+
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    """A part of a passage that is read by itself: passage.text[start:end]."""
+
+    scored: ScoredPassage
+    start: int
+    end: int
+
+    @property
+    def text(self) -> str:
+        return self.scored.passage.text[self.start : self.end]
+
+
+UNDECIDED = "The sources say neither yes nor no in so many words: read the quote."
+LISTED = 0.5  # least certainty of the second and later items of a list (evals/README.md)
 
 # Which passage's answer to give, and how sure to be of it: two fits (training/evidence.py).
 RANKING = Evidence(found=0.316, dense=2.507, lexical=0.566, missing=-2.653, numbers=0.0)
@@ -59,12 +80,12 @@ class Reader:
     def read(self, question: Question, passages: Sequence[ScoredPassage]) -> Answer:
         """Answer from `passages`, best first and at least one; they become `Answer.nearest`."""
         asked = Asked(question.understood, self._words)
-        candidates = self._candidates(question, asked, passages)
+        candidates = self._whole_passages(question, asked, passages)
         # The first of equals: max keeps the order of the passages.
         best = max(candidates, key=lambda candidate: candidate.evidence.weighed(RANKING), default=None)
         score = self.certainty(best) if best else 0.0
         chosen = best if score >= self.threshold else None
-        return Answer(
+        answer = Answer(
             question=question.text,
             understood=question.understood,
             text=chosen.text if chosen else None,
@@ -74,6 +95,40 @@ class Reader:
             nearest=tuple(passages),
             reason=None if chosen else _why_not(asked, passages),
         )
+        if asks_yes_or_no(question.understood):
+            return _decided(answer, decide(question.understood, passages))
+        if chosen and asks_for_list(question.understood):
+            return _listed(answer, self._items(question, asked, chosen, candidates), self.certainty)
+        return answer
+
+    def _items(
+        self, question: Question, asked: Asked, first: Candidate, candidates: Sequence[Candidate]
+    ) -> list[Candidate]:
+        """What else answers a question for several things, after the first and what stands beside it.
+
+        Each passage is read again without what it was found to say, until it says nothing more.
+        """
+        whole = _enumerated(first)
+        if " and " in whole.text:
+            return [whole]
+        sure = [first, *(c for c in candidates if c is not first and self.certainty(c) >= LISTED)]
+        waiting = [(c, _Stretch(c.scored, 0, len(c.scored.passage.text))) for c in sure]
+        found: list[Candidate] = []
+        while waiting and len(found) < MOST_ITEMS:
+            candidate, stretch = waiting.pop(0)
+            item = _enumerated(candidate)
+            fits = not found or alike(item.text, found[0].text)
+            if fits and "\n" not in item.text and not any(_say_the_same(item, other) for other in found):
+                found.append(item)
+            around = [
+                _Stretch(stretch.scored, stretch.start, item.start),
+                _Stretch(stretch.scored, item.end, stretch.end),
+            ]
+            around = [stretch for stretch in around if stretch.text.strip()]
+            for more, where in zip(self._candidates(question, asked, around), around, strict=True):
+                if more and self.certainty(more) >= LISTED:
+                    waiting.append((more, where))
+        return found or [first]
 
     def certainty(self, candidate: Candidate) -> float:
         """The estimated probability that a candidate answers the question, in [0, 1]."""
@@ -81,30 +136,83 @@ class Reader:
 
     def candidates(self, question: Question, passages: Sequence[ScoredPassage]) -> list[Candidate]:
         """Of each passage the span that answers best, with its evidence."""
-        return self._candidates(question, Asked(question.understood, self._words), passages)
+        return self._whole_passages(question, Asked(question.understood, self._words), passages)
 
-    def _candidates(
+    def _whole_passages(
         self, question: Question, asked: Asked, passages: Sequence[ScoredPassage]
     ) -> list[Candidate]:
-        texts = [scored.passage.text for scored in passages]
-        spans = self.model.read(question.understood, texts)
-        whole = [span and _whole_words(text, span) for span, text in zip(spans, texts, strict=True)]
+        whole = [_Stretch(scored, 0, len(scored.passage.text)) for scored in passages]
+        return [candidate for candidate in self._candidates(question, asked, whole) if candidate]
+
+    def _candidates(
+        self, question: Question, asked: Asked, stretches: Sequence[_Stretch]
+    ) -> list[Candidate | None]:
+        """Of each stretch the span that answers best; None where that is no word."""
+        spans = self.model.read(question.understood, [stretch.text for stretch in stretches])
         return [
-            Candidate(
-                scored=scored,
-                start=span.start,
-                end=span.end,
-                evidence=Evidence(
-                    found=_within(span.found),
-                    dense=scored.dense,
-                    lexical=scored.lexical,
-                    missing=asked.missing(scored.passage),
-                    numbers=float(bool(asked.missing_numbers(scored.passage))),
-                ),
-            )
-            for scored, span in zip(passages, whole, strict=True)
-            if span
+            _candidate(asked, stretch, span) if span else None
+            for stretch, span in zip(stretches, spans, strict=True)
         ]
+
+
+def _candidate(asked: Asked, stretch: _Stretch, span: Span) -> Candidate | None:
+    whole = _whole_words(stretch.text, span)
+    if not whole:
+        return None
+    scored = stretch.scored
+    return Candidate(
+        scored=scored,
+        start=stretch.start + whole.start,
+        end=stretch.start + whole.end,
+        evidence=Evidence(
+            found=_within(span.found),
+            dense=scored.dense,
+            lexical=scored.lexical,
+            missing=asked.missing(scored.passage),
+            numbers=float(bool(asked.missing_numbers(scored.passage))),
+        ),
+    )
+
+
+def _enumerated(candidate: Candidate) -> Candidate:
+    """A candidate with the rest of the enumeration that it is in."""
+    start, end = enumeration(candidate.scored.passage.text, candidate.start, candidate.end)
+    return replace(candidate, start=start, end=end)
+
+
+def _say_the_same(one: Candidate, other: Candidate) -> bool:
+    """Whether of two candidates one has all words of the other."""
+    ours, theirs = set(content_words(one.text)), set(content_words(other.text))
+    return ours <= theirs or theirs <= ours
+
+
+def _listed(answer: Answer, items: Sequence[Candidate], certainty: Callable[[Candidate], float]) -> Answer:
+    """The answer with all items of a list, each a part."""
+    first = items[0]
+    parts = [_part(answer, item, certainty(item)) for item in items]
+    if len(parts) == 1:
+        return replace(answer, text=first.text, citations=parts[0].citations)
+    return joined(answer, parts, "list")
+
+
+def _part(answer: Answer, item: Candidate, score: float) -> Answer:
+    citation = cite(item.scored.passage, item.start, item.end)
+    return replace(answer, text=item.text, score=score, citations=(citation,))
+
+
+def _decided(answer: Answer, decision: Decision | None) -> Answer:
+    """The answer to a question for yes or no: the whole sentence, with a yes or no where it is that clear."""
+    if decision:
+        citation = cite(decision.scored.passage, decision.start, decision.end)
+        answer = replace(answer, abstained=False, reason=None, score=DECIDED, verdict=decision.verdict)
+    elif answer.abstained:
+        return answer
+    else:
+        answer = replace(answer, notes=(*answer.notes, UNDECIDED))
+        citation = answer.citations[0]
+        citation = replace(citation, answer_start=0, answer_end=len(citation.quote))
+    said = citation.quote[citation.answer_start : citation.answer_end]
+    return replace(answer, text=said, citations=(citation,), kind="yes-no")
 
 
 def _why_not(asked: Asked, passages: Sequence[ScoredPassage]) -> str:

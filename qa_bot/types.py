@@ -141,6 +141,7 @@ class Answer:
     nearest: tuple[ScoredPassage, ...]
     reason: str | None = None  # None where it answers
     kind: AnswerKind = "span"
+    verdict: Literal["yes", "no"] | None = None  # of a question for one, where the quote is that clear
     parts: tuple["Answer", ...] = ()
     notes: tuple[str, ...] = ()  # what the reader should know about how it was answered, a sentence each
 
