@@ -66,6 +66,12 @@ _DOING = re.compile(
     r"(?:do|done|doing) (?:it|that|so|this)\W*$",
     re.IGNORECASE,
 )
+_SO = re.compile(r"(why|how) (?:is|was) (?:that|this|it)(?: so)?\W*$", re.IGNORECASE)  # "Why is that?"
+# "In which year?", "By how many votes?"
+_PLACED = re.compile(
+    rf"((?:{'|'.join(sorted(PREPOSITIONS))}) (?:which|what|how many) \w+(?: \w+)?)\W*$", re.IGNORECASE
+)
+_COUNTED = re.compile(r"(?:\w+ )?(?:how (?P<many>many|much)|which|what) (?P<noun>\w.*)$", re.IGNORECASE)
 _PARTICIPLE = re.compile(r"ed$|^(?:led|held|made|built|found|won|sold|sent|bought|lost)$")
 _CALLED = r"(?:,|,? (?:is|was|are|were|who is|who was)) (?:(?:an?|the) )?(?:[\w’'-]+ ){0,3}?"
 
@@ -115,7 +121,7 @@ class _Conversation:
         keywords = unled == question and (names_something(question) or len(content(question)) > 1)
         if about or (is_fragment(unled) and not keywords):
             return _sentence(self._of_something_else(self._fill(about[1] if about else unled.rstrip("? "))))
-        doing = _DOING.match(unled)
+        doing = _DOING.match(unled) or _SO.match(unled) or _PLACED.match(unled)
         if doing:
             return _sentence(self._asked_again(doing[1], ""))
         alone = _QUESTION_WORDS.match(unled)
@@ -180,7 +186,7 @@ class _Conversation:
             return like + (_TOPIC if mention.sort == "person" else 0.0)
         if kind == "place":
             return _TOPIC if mention.answered and name else 0.0 if name else None
-        topic = 0.0 if mention.answered else _TOPIC
+        topic = _TOPIC if mention.answered == (kind == "that") else 0.0
         if mention.answered and name and self._is_asked_for(mention):
             topic = 1.5 * _TOPIC
         if kind == "topic":
@@ -188,7 +194,7 @@ class _Conversation:
         if kind == "things":
             return topic + (_OF_KIND if mention.sort == "things" else 0.0)
         person = mention.sort == "person" or (name and gender(mention.text, self._texts) is not None)
-        return topic - (_OF_KIND if mention.sort == "things" else 0.0) - (2 * _OF_KIND if person else 0.0)
+        return topic - (_OF_KIND if mention.sort == "things" else 0.0) - (4 * _OF_KIND if person else 0.0)
 
     def _is_asked_for(self, mention: Mention) -> bool:
         """Whether a turn asked which thing, and this is it: then talk goes on about the answer."""
@@ -215,17 +221,20 @@ class _Conversation:
     def _asked_again(self, wh: str, more: str) -> str:
         """The last question with other question words: "Where?", "Since when?", "What of?"."""
         asked, rest = _parts(self._last.question)
+        first, _, done = rest.partition(" ")
         answer = self._last.answer or ""
         answer = answer if len(answer.split()) <= LONGEST else ""
-        first, _, _ = rest.partition(" ")
+        counted = _COUNTED.match(asked)
+        if counted and (counted["many"] or not answer):  # "How many vans did she fit out?"
+            answer = f"{answer} {counted['noun']}" if answer[:1].isdigit() else counted["noun"]
         if first.lower() not in AUXILIARY:  # "Who introduced the paper?" "When?"
-            done = rest.removeprefix(first).strip()
             if _PARTICIPLE.search(first) and _is_phrase(done):
                 return f"{wh} {'were' if sort_of(done) == 'things' else 'was'} {done} {first}{more}"
             return f"{wh} {answer} {rest}{more}"
-        argument = re.search(r"\b(?:who|whom|what|which)\b", asked, re.IGNORECASE)
-        answers = argument and not more and first.lower() not in ("is", "are", "was", "were")
-        return f"{wh} {rest}{f' {answer}' if answers else ''}{more}"
+        if first.lower() in ("is", "are", "was", "were"):
+            return f"{wh} {first}{f' {answer}' if counted else ''} {done}{more}"
+        argument = re.search(r"\b(?:who|whom|what|which|many|much)\b", asked, re.IGNORECASE)
+        return f"{wh} {rest}{f' {answer}' if argument and not more else ''}{more}"
 
     def _of_something_else(self, other: str) -> str:
         """The last question asked of something else: "What about 2021?", "And arrests?"."""

@@ -97,6 +97,7 @@ def _answered(turn: Turn) -> Iterator[tuple[bool, str, Sort]]:
     words = [word.lower() for word in _WORD.findall(turn.question)[:3]]
     who = not {"who", "whom"}.isdisjoint(words)
     head = re.split(r",| \(|;", turn.answer)[0].strip(" .")
+    head = re.sub(rf"^(?:{'|'.join(sorted(PREPOSITIONS))}) ", "", head, flags=re.IGNORECASE)  # "in a shed"
     # "Who is Wang Yi?" "A law professor": that is he, and nobody new.
     if who and not head[:1].isupper() and not ORGANISED.search(head) and "is" in words:
         return
@@ -110,8 +111,9 @@ def _answered(turn: Turn) -> Iterator[tuple[bool, str, Sort]]:
 
 def sort_of(text: str) -> Sort:
     """What a phrase is, as far as its own words tell."""
-    last = text.split()[-1]
-    plural = PLURAL.search(last) and (last.islower() or re.fullmatch(r"[Tt]he [A-Z]\w+", text))
+    head = re.split(r" (?:of|in|for|on|at|from) ", text)[0]
+    last = head.split()[-1]
+    plural = PLURAL.search(last) and (last.islower() or re.fullmatch(r"[Tt]he [A-Z]\w+", head))
     return "things" if plural or re.fullmatch(r"(?:\w+ ){1,2}and(?: \w+){1,2}", text) else "thing"
 
 
