@@ -6,6 +6,7 @@ import time
 import unicodedata
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 
@@ -13,16 +14,28 @@ from qa_bot.byline import BYLINE_SCORE, asked_field, find_byline
 from qa_bot.calibration import Calibration
 from qa_bot.calibration import load as load_calibration
 from qa_bot.config import MAX_QUESTION_CHARS, Settings
+from qa_bot.dates import resolve
 from qa_bot.encoder import Encoder, Vectors
 from qa_bot.errors import IndexUnusable, InvalidQuestion, QABotError
 from qa_bot.followup import understand
 from qa_bot.freshness import Freshness
 from qa_bot.index import Index, encoder_of_index, open_index, reader_of_index
 from qa_bot.manifest import Manifest, read_manifest
+from qa_bot.narrowing import Narrowing, Scope
 from qa_bot.reader import CALIBRATION, Reader, cite
 from qa_bot.retriever import Retriever
 from qa_bot.span_model import SpanModel
-from qa_bot.types import Answer, Document, Inspected, Inspection, Question, ScoredPassage, Starter, Turn
+from qa_bot.types import (
+    Answer,
+    Citation,
+    Document,
+    Inspected,
+    Inspection,
+    Question,
+    ScoredPassage,
+    Starter,
+    Turn,
+)
 
 
 class QABot:
@@ -43,6 +56,7 @@ class QABot:
         self._settings = settings
         self.calibration = calibration
         self._freshness = freshness
+        self._narrowing = Narrowing(index.documents)
 
     @classmethod
     def open(
@@ -97,24 +111,21 @@ class QABot:
         *,
         top_k: int | None = None,
         sources: Collection[str] | None = None,
+        since: date | None = None,
+        until: date | None = None,
     ) -> Answer:
         """Answer from the sources, with citations, or abstain; `history` is oldest first.
 
-        `sources` narrows the search to those documents. Raises InvalidQuestion where the question
-        is blank or too long, top_k < 1, or none of `sources` is in the index.
+        `sources`, names or patterns such as "reports/*", narrows the search to those documents; `since`
+        and `until` to those dated so, both days included. Raises InvalidQuestion where the question is
+        blank or too long, top_k < 1, or nothing is left to search.
         """
         asked = understand(_clean(question), _clean_history(history))
-        passages = self._retriever.retrieve(asked.search, self._top_k(top_k), sources)
-        answer = self._read_byline(asked, sources, passages) or self.reader.read(asked, passages)
-        cited = (
-            replace(
-                citation,
-                sha256=self._index.documents[citation.source].sha256,
-                changed=self._freshness.changed((citation.source, *citation.also)),
-            )
-            for citation in answer.citations
-        )
-        return replace(answer, citations=tuple(cited))
+        scope = self._narrowing.scope(sources, since, until)
+        passages = self._retrieve(asked, top_k, scope)
+        answer = self._read_byline(asked, scope, passages) or self.reader.read(asked, passages)
+        notes = scope.notes if scope else ()
+        return replace(self._checked(answer), notes=(*answer.notes, *notes))
 
     def retrieve(
         self,
@@ -123,10 +134,35 @@ class QABot:
         *,
         history: Sequence[Turn] = (),
         sources: Collection[str] | None = None,
+        since: date | None = None,
+        until: date | None = None,
     ) -> tuple[ScoredPassage, ...]:
         """The best-matching passages, best first; arguments and errors are those of `ask`."""
         asked = understand(_clean(question), _clean_history(history))
-        return self._retriever.retrieve(asked.search, self._top_k(top_k), sources)
+        return self._retrieve(asked, top_k, self._narrowing.scope(sources, since, until))
+
+    def _retrieve(self, asked: Question, top_k: int | None, scope: Scope | None) -> tuple[ScoredPassage, ...]:
+        wanted = self._settings.top_k if top_k is None else top_k
+        return self._retriever.retrieve(asked.search, wanted, scope.rows if scope else None)
+
+    def _checked(self, answer: Answer) -> Answer:
+        """The answer with what only the index knows of its citations, and of those of its parts."""
+        return replace(
+            answer,
+            citations=tuple(self._checked_citation(citation) for citation in answer.citations),
+            parts=tuple(self._checked(part) for part in answer.parts),
+        )
+
+    def _checked_citation(self, citation: Citation) -> Citation:
+        names = (citation.source, *citation.also)
+        # A page without a date has the day on which it was fetched: its "last year" is of another.
+        fetched = any(self.manifest.fetched(name) == citation.date for name in names)
+        return replace(
+            citation,
+            sha256=self._index.documents[citation.source].sha256,
+            changed=self._freshness.changed(names),
+            resolved=() if fetched else resolve(citation.quote, citation.date),
+        )
 
     def document(self, source: str) -> Document:
         """The document that a citation's or passage's `source` names; raises QABotError."""
@@ -135,11 +171,19 @@ class QABot:
         except KeyError:
             raise QABotError(f"The index holds no document {source!r}.") from None
 
-    def inspect(self, question: str, history: Sequence[Turn] = ()) -> Inspection:
+    def inspect(
+        self,
+        question: str,
+        history: Sequence[Turn] = (),
+        *,
+        sources: Collection[str] | None = None,
+        since: date | None = None,
+        until: date | None = None,
+    ) -> Inspection:
         """How `ask` finds its answer; arguments and errors are those of `ask`."""
         asked = understand(_clean(question), _clean_history(history))
         began = time.perf_counter()
-        passages = self._retriever.retrieve(asked.search, self._settings.top_k)
+        passages = self._retrieve(asked, None, self._narrowing.scope(sources, since, until))
         retrieved = time.perf_counter()
         found = self.reader.candidates(asked, passages)
         read = time.perf_counter()
@@ -192,11 +236,8 @@ class QABot:
         """What the open index was made of."""
         return self._index.manifest
 
-    def _top_k(self, top_k: int | None) -> int:
-        return self._settings.top_k if top_k is None else top_k
-
     def _read_byline(
-        self, question: Question, sources: Collection[str] | None, nearest: tuple[ScoredPassage, ...]
+        self, question: Question, scope: Scope | None, nearest: tuple[ScoredPassage, ...]
     ) -> Answer | None:
         """The answer to a question about the one document that has a byline, else None."""
         field = asked_field(question.understood)
@@ -204,8 +245,7 @@ class QABot:
             return None
         documents = self._index.documents
         # Two are enough to know that it is not one.
-        bylined = documents.with_byline(field, 2) if sources is None else sorted(sources)
-        bylined = [s for s in bylined if s in documents and getattr(documents[s], field)]
+        bylined = documents.with_byline(field, 2, scope.documents.tolist() if scope else None)
         if len(bylined) != 1:
             return None
         rows = documents.rows_of(bylined[0])

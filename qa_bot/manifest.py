@@ -69,6 +69,11 @@ class Manifest:
         """SHA-256 of every file that was read or skipped for what it holds, by name."""
         return dict(self.inputs["sources"])
 
+    def fetched(self, source: str) -> str | None:
+        """The day on which a file was fetched, as its citations give it where it has no date itself."""
+        origin = self.inputs["origins"].get(source)
+        return str(origin["date"]) if origin else None
+
     def settings(self, index: Path) -> Settings:
         """Settings with which the build can be made again, from the folder that it was made from."""
         return Settings(sources=index / str(self.inputs["folder"]), index=index, **self.inputs["settings"])
