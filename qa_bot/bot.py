@@ -4,7 +4,7 @@ import os
 import re
 import time
 import unicodedata
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import date
 from functools import cached_property
@@ -20,6 +20,7 @@ from qa_bot.errors import IndexUnusable, InvalidQuestion, QABotError
 from qa_bot.followup import understand
 from qa_bot.freshness import Freshness
 from qa_bot.index import Index, encoder_of_index, open_index, reader_of_index
+from qa_bot.languages import foreign_language
 from qa_bot.manifest import Manifest, read_manifest
 from qa_bot.narrowing import Narrowing, Scope
 from qa_bot.reader import CALIBRATION, Reader, cite
@@ -124,8 +125,15 @@ class QABot:
         scope = self._narrowing.scope(sources, since, until)
         passages = self._retrieve(asked, top_k, scope)
         answer = self._read_byline(asked, scope, passages) or self.reader.read(asked, passages)
-        notes = scope.notes if scope else ()
-        return replace(self._checked(answer), notes=(*answer.notes, *notes))
+        notes = (*answer.notes, *self._language_note(asked), *(scope.notes if scope else ()))
+        return replace(self._checked(answer), notes=notes)
+
+    def _language_note(self, asked: Question) -> Iterator[str]:
+        language = foreign_language(asked.text) if self.manifest.english_only else None
+        if language:
+            yield (
+                f"The question seems to be in {language}; the model reads English, so answers may be missed."
+            )
 
     def retrieve(
         self,

@@ -10,7 +10,9 @@ from qa_bot import feedback
 from qa_bot.bot import QABot
 from qa_bot.editing import Editor, Step
 from qa_bot.errors import QABotError
+from qa_bot.languages import said_of
 from qa_bot.live import BotNow
+from qa_bot.manifest import Manifest
 from qa_bot.narrowing import wanted
 from qa_bot.rendering import as_text, count, whole_html
 from qa_bot.sources import PARSERS, Skipped
@@ -241,7 +243,7 @@ def sources_html(bot: QABot, searched: str, removable: bool) -> str:
     return (
         f"<p>{count(manifest.documents, 'document')}, {count(manifest.passages, 'passage')}, "
         f"built {as_text(built)} UTC with {as_text(manifest.model)}.</p>"
-        f"<ul>{rows}</ul>{more}{none}{_skipped_html(manifest.skipped)}"
+        f"<ul>{rows}</ul>{more}{none}{_skipped_html(manifest.skipped)}{_languages_html(manifest)}"
     )
 
 
@@ -257,6 +259,11 @@ def _skipped_html(skipped: Sequence[Skipped]) -> str:
         return ""
     rows = "".join(f"<li>{as_text(s.source)}: {as_text(s.reason)}</li>" for s in skipped[:MAX_LISTED])
     return f"<p>Skipped: {len(skipped):,}</p><ul>{rows}</ul>"
+
+
+def _languages_html(manifest: Manifest) -> str:
+    said = said_of(manifest.languages) if manifest.english_only else []
+    return "".join(f"<p>{as_text(sentence)}</p>" for sentence in said)
 
 
 def inspection_html(inspection: Inspection | None) -> str:
