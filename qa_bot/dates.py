@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
 
-_MONTHS = (
+MONTHS = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
     "November", "December",
 )  # fmt: skip
@@ -44,7 +44,7 @@ def parse_date(written: str | None) -> date | None:
 
 def spelled(day: date) -> str:
     """A day in words: 3 April 2023."""
-    return f"{day.day} {_MONTHS[day.month - 1]} {day.year}"
+    return f"{day.day} {MONTHS[day.month - 1]} {day.year}"
 
 
 def resolve(quote: str, written: str | None) -> tuple[tuple[str, str], ...]:
@@ -74,11 +74,11 @@ def _month_of_year(match: re.Match[str], day: date) -> str:
     """June last year, March to June last year, March 16 this year, 16 March this year."""
     year = day.year + _SHIFTS[match["which"].lower()]
     if match["from"]:
-        return f"{_MONTHS[_month(match['from'])]} to {_MONTHS[_month(match['month'])]} {year}"
+        return f"{MONTHS[_month(match['from'])]} to {MONTHS[_month(match['month'])]} {year}"
     number = match["day"] or match["then"]
     if number:
         return spelled(date(year, _month(match["month"]) + 1, int(number)))
-    return f"{_MONTHS[_month(match['month'])]} {year}"
+    return f"{MONTHS[_month(match['month'])]} {year}"
 
 
 def _named(match: re.Match[str], day: date) -> str | None:
@@ -91,7 +91,7 @@ def _named(match: re.Match[str], day: date) -> str | None:
         return None
     if weekdays:
         return spelled(day + timedelta(days=number - now, weeks=shift))
-    return f"{_MONTHS[number]} {day.year + shift}"
+    return f"{MONTHS[number]} {day.year + shift}"
 
 
 def _period(match: re.Match[str], day: date) -> str | None:
@@ -152,19 +152,19 @@ def _months_away(day: date, months: int) -> date:
 
 
 def _month_of(day: date) -> str:
-    return f"{_MONTHS[day.month - 1]} {day.year}"
+    return f"{MONTHS[day.month - 1]} {day.year}"
 
 
 def _month(name: str) -> int:
-    return next(n for n, month in enumerate(_MONTHS) if month.startswith(name[:3]))
+    return next(n for n, month in enumerate(MONTHS) if month.startswith(name[:3]))
 
 
 def _count(words: str) -> int:
     return _COUNTS.get(words.lower()) or int(words)
 
 
-_MONTH = rf"(?:{'|'.join(_MONTHS)}|(?:Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept|Sep|Oct|Nov|Dec)\.?)"
-_NAME = rf"(?:{'|'.join(_MONTHS + _DAYS)})"
+_MONTH = rf"(?:{'|'.join(MONTHS)}|(?:Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept|Sep|Oct|Nov|Dec)\.?)"
+_NAME = rf"(?:{'|'.join(MONTHS + _DAYS)})"
 _COUNT = rf"(?:[1-9]\d{{0,2}}|(?i:{'|'.join(_COUNTS)}))"
 _WHICH = r"\b(?P<which>(?i:last|this|next))\s+"
 

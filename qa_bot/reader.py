@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from qa_bot.calibration import THRESHOLD, Calibration
 from qa_bot.chunking import sentences
+from qa_bot.conflicts import with_conflicts
 from qa_bot.evidence import LIMIT, Asked, Evidence
 from qa_bot.span_model import PACKAGED, Span, SpanModel
 from qa_bot.types import Answer, Citation, Passage, Question, ScoredPassage
@@ -33,6 +34,9 @@ class Candidate:
 # Which passage's answer to give, and how sure to be of it: two fits (training/evidence.py).
 RANKING = Evidence(found=0.316, dense=2.507, lexical=0.566, missing=-2.653, numbers=0.0)
 CERTAINTY = Evidence(found=0.278, dense=0.0, lexical=0.0, missing=0.0, numbers=-1.987)
+
+# How far below the best an answer may rank and still be held against it.
+_NEAR = 2.0
 
 # The bias is of the second of them.
 CALIBRATION = Calibration(
@@ -63,16 +67,36 @@ class Reader:
         # The first of equals: max keeps the order of the passages.
         best = max(candidates, key=lambda candidate: candidate.evidence.weighed(RANKING), default=None)
         score = self.certainty(best) if best else 0.0
-        chosen = best if score >= self.threshold else None
+        if best is None or score < self.threshold:
+            return Answer(
+                question=question.text,
+                understood=question.understood,
+                text=None,
+                abstained=True,
+                score=score,
+                citations=(),
+                nearest=tuple(passages),
+                reason=_why_not(asked, passages),
+            )
+        least = best.evidence.weighed(RANKING) - _NEAR
+        rivals = [
+            self._answer(question, candidate, passages)
+            for candidate in candidates
+            if candidate is not best
+            and self.certainty(candidate) >= self.threshold
+            and candidate.evidence.weighed(RANKING) >= least
+        ]
+        return with_conflicts(self._answer(question, best, passages), rivals)
+
+    def _answer(self, question: Question, chosen: Candidate, passages: Sequence[ScoredPassage]) -> Answer:
         return Answer(
             question=question.text,
             understood=question.understood,
-            text=chosen.text if chosen else None,
-            abstained=chosen is None,
-            score=score,
-            citations=(cite(chosen.scored.passage, chosen.start, chosen.end),) if chosen else (),
+            text=chosen.text,
+            abstained=False,
+            score=self.certainty(chosen),
+            citations=(cite(chosen.scored.passage, chosen.start, chosen.end),),
             nearest=tuple(passages),
-            reason=None if chosen else _why_not(asked, passages),
         )
 
     def certainty(self, candidate: Candidate) -> float:
