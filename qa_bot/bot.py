@@ -150,8 +150,8 @@ class QABot:
         return self._retrieve(asked, top_k, self._narrowing.scope(sources, since, until))
 
     def _retrieve(self, asked: Question, top_k: int | None, scope: Scope | None) -> tuple[ScoredPassage, ...]:
-        wanted = self._settings.top_k if top_k is None else top_k
-        return self._retriever.retrieve(asked.search, wanted, scope.rows if scope else None)
+        count = self._settings.top_k if top_k is None else top_k
+        return self._retriever.retrieve(asked.search, count, scope.rows if scope else None)
 
     def _checked(self, answer: Answer) -> Answer:
         """The answer with what only the index knows of its citations, and of those of its parts."""

@@ -150,12 +150,10 @@ class Documents(Mapping[str, Document]):
                 return [number for (number,) in found]
         return []
 
-    def rows(self) -> list[tuple[int, int]]:
-        """First and end row of the passages of each document, in their order."""
-        return [
-            (first, end)
-            for first, end in self._contents.rows("SELECT first_row, end_row FROM documents ORDER BY id")
-        ]
+    def lengths(self) -> list[int]:
+        """How many passages each document has, in their order."""
+        rows = self._contents.rows("SELECT end_row - first_row FROM documents ORDER BY id")
+        return [length for (length,) in rows]
 
     def dates(self) -> list[str | None]:
         """The date of each document as it is written there, in their order."""

@@ -1,7 +1,7 @@
 """Dates of documents, and what their relative dates mean: "June last year", written in 2023.
 
-A small grammar of English rather than a library: dateparser takes half a second to import, reads "may"
-and "sat" as dates, and resolves "Friday" where nobody can. What a writer may have meant in two ways
+A small grammar of English rather than a library: dateparser is slow to import, reads the words "may", "sat"
+and "a second" as dates, and resolves "Friday" where nobody can. What a writer may have meant in two ways
 ("last March", written in May) is left alone; so is what is vague ("some years ago", "recently").
 """
 
@@ -73,12 +73,11 @@ def resolve(quote: str, written: str | None) -> tuple[tuple[str, str], ...]:
 def _month_of_year(match: re.Match[str], day: date) -> str:
     """June last year, March to June last year, March 16 this year, 16 March this year."""
     year = day.year + _SHIFTS[match["which"].lower()]
-    if match["from"]:
-        return f"{MONTHS[_month(match['from'])]} to {MONTHS[_month(match['month'])]} {year}"
-    number = match["day"] or match["then"]
+    month, number = _month(match["month"]), match["day"] or match["then"]
     if number:
-        return spelled(date(year, _month(match["month"]) + 1, int(number)))
-    return f"{MONTHS[_month(match['month'])]} {year}"
+        return spelled(date(year, month + 1, int(number)))
+    first = f"{MONTHS[_month(match['from'])]} {match['join']} " if match["from"] else ""
+    return f"{first}{MONTHS[month]} {year}"
 
 
 def _named(match: re.Match[str], day: date) -> str | None:
@@ -175,14 +174,15 @@ _RULES: tuple[tuple[re.Pattern[str], Rule], ...] = tuple(
     (re.compile(pattern), rule)
     for pattern, rule in (
         (
-            rf"\b(?:(?P<from>{_MONTH})\s+(?:to|and|through|until)\s+|(?P<day>\d{{1,2}})\s+)?"
+            rf"\b(?:(?P<from>{_MONTH})\s+(?P<join>to|and|through|until)\s+|(?P<day>\d{{1,2}})\s+)?"
             rf"(?P<month>{_MONTH})(?:\s+(?P<then>\d{{1,2}}))?,?\s+(?:of\s+)?{_WHICH}year\b",
             _month_of_year,
         ),
         (rf"{_WHICH}(?P<name>{_NAME})\b(?!\s+\d)", _named),
         # Not "almost two years ago", and not the "5 days" of "1.5 days".
         (
-            r"(?<![-\d.,–])(?<!\d\s)(?P<vague>\b(?i:about|almost|nearly|around|over|some|roughly|than|least|most|to|or|half)\s+)?"
+            r"(?<![-\d.,–])(?<!\d\s)(?P<vague>\b(?i:about|almost|nearly|around|over|some|roughly|than|least|"
+            r"most|to|or|half)\s+)?"
             rf"\b(?P<count>{_COUNT})\s+(?P<unit>(?i:day|week|month|year))s?\s+ago\b",
             lambda match, day: None if match["vague"] else _ago(match, day),
         ),

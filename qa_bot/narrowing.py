@@ -81,7 +81,7 @@ class Narrowing:
                 raise InvalidQuestion(f"No document is dated {_range(since, until)}.{_left_out(undated)}")
         return Scope(
             documents=ids,
-            rows=np.concatenate([np.arange(*ends) for ends in self._rows[ids - 1]]),
+            rows=self._rows_of(ids),
             notes=(
                 f"Looked only in {_count(len(ids))}{_which(sources, since, until)}.{_left_out(undated)}",
                 *(f"No document is named {name}." for name in missing),
@@ -101,10 +101,15 @@ class Narrowing:
             )
         return ids, [source for source, numbers in found.items() if not numbers]
 
+    def _rows_of(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        asked_for = np.zeros(len(self._lengths), dtype=bool)
+        asked_for[ids - 1] = True
+        return np.flatnonzero(np.repeat(asked_for, self._lengths))
+
     @cached_property
-    def _rows(self) -> NDArray[np.int64]:
-        """First and end row of the passages of each document, shape (documents, 2)."""
-        return np.array(self._documents.rows(), dtype=np.int64)
+    def _lengths(self) -> NDArray[np.int64]:
+        """How many passages each document has, shape (documents,); they follow each other."""
+        return np.array(self._documents.lengths(), dtype=np.int64)
 
     @cached_property
     def _days(self) -> NDArray[np.int64]:

@@ -78,15 +78,31 @@ class Reader:
                 nearest=tuple(passages),
                 reason=_why_not(asked, passages),
             )
-        least = best.evidence.weighed(RANKING) - _NEAR
+        answer = self._answer(question, best, passages)
+        return with_conflicts(answer, self._rivals(question, best, candidates, passages))
+
+    def _rivals(
+        self,
+        question: Question,
+        best: Candidate,
+        candidates: Sequence[Candidate],
+        passages: Sequence[ScoredPassage],
+    ) -> list[Answer]:
+        """What other passages answer about as well, as surely as is shown by itself; best first."""
+        # However little is withheld: what nobody is sure of contradicts nothing.
+        sure = max(self.threshold, self._calibration.threshold)
+        near = best.evidence.weighed(RANKING) - _NEAR
+        if self.certainty(best) < sure:
+            return []
         rivals = [
-            self._answer(question, candidate, passages)
+            candidate
             for candidate in candidates
             if candidate is not best
-            and self.certainty(candidate) >= self.threshold
-            and candidate.evidence.weighed(RANKING) >= least
+            and self.certainty(candidate) >= sure
+            and candidate.evidence.weighed(RANKING) >= near
         ]
-        return with_conflicts(self._answer(question, best, passages), rivals)
+        rivals.sort(key=lambda candidate: candidate.evidence.weighed(RANKING), reverse=True)
+        return [self._answer(question, candidate, passages) for candidate in rivals]
 
     def _answer(self, question: Question, chosen: Candidate, passages: Sequence[ScoredPassage]) -> Answer:
         return Answer(

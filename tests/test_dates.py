@@ -15,6 +15,7 @@ WRITTEN = "Apr 3, 2023"  # a Monday
 
 RESOLVED = {
     "From March to June last year, for example": ("March to June last year", "March to June 2022"),
+    "in May and June last year": ("May and June last year", "May and June 2022"),
     "in late June last year.": ("June last year", "June 2022"),
     "on March 16 this year": ("March 16 this year", "16 March 2023"),
     "on 16 Feb. of last year": ("16 Feb. of last year", "16 February 2022"),

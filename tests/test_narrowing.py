@@ -60,7 +60,7 @@ def test_dates_are_those_of_documents_both_days_included_and_undated_ones_are_le
 def test_what_an_answer_was_narrowed_to_is_said_with_it_and_with_an_abstention(bot: QABot) -> None:
     notes = ("Looked only in 1 document: lost.md, reports/2019.md.", "No document is named lost.md.")
     assert bot.ask(QUESTION, sources=["reports/2019.md", "lost.md"]).notes == notes
-    assert bot.ask(QUESTION).notes == ()
+    assert bot.ask(QUESTION).notes == ("The sources disagree; those without a date are last.",)
 
 
 def test_inspecting_and_questions_about_a_document_itself_are_narrowed_too(bot: QABot) -> None:
