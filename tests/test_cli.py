@@ -400,6 +400,23 @@ def test_what_a_relative_date_means_is_printed_beside_the_quote_and_notes_below(
     assert answer["notes"] == []
 
 
+def test_other_languages_than_the_models_are_said_of_documents_and_of_questions(
+    index: Path, sources: Path
+) -> None:
+    german = "Der Turm ist 30 Meter hoch. Er wurde von der Stadt gebaut und ist nicht offen."
+    (sources / "turm.txt").write_text(german, encoding="utf-8")
+    built = run("index")
+    note = "turm.txt seems to be in German; the model reads English, so answers may be missed."
+    assert (built.code, built.err) == (0, f"Note: {note}\n")
+    assert f"language  {note}\n" in run("status").out
+    for command in ("index", "status"):
+        assert json.loads(run(command, "--json").out)["languages"] == {"turm.txt": "German"}
+    said = run("ask", "Wer hat den Turm gebaut und wie hoch ist er?")
+    assert said.out.endswith(
+        "\nThe question seems to be in German; the model reads English, so answers may be missed.\n"
+    )
+
+
 def test_question_is_read_from_standard_input_where_none_is_given(index: Path) -> None:
     assert run("ask", stdin=OPERATION + "\n") == run("ask", OPERATION)
     assert json.loads(run("ask", "--json", stdin=OPERATION + "\n").out)["question"] == OPERATION

@@ -11,6 +11,8 @@ from test_reader import FakeSpans
 from qa_bot import QABot, Settings, build_index
 from qa_bot.evaluation import load
 from qa_bot.languages import foreign_language, said_of
+from qa_bot.panels import sources_html
+from qa_bot.rendering import as_text
 from qa_bot.words import content_words
 
 FOREIGN = {
@@ -86,6 +88,8 @@ def test_a_chinese_document_is_found_by_its_words_and_said_to_be_chinese(
     found = bot.retrieve(QUESTION, 3)
     assert found[0].passage.source == "b.txt" and found[0].lexical > 0
     assert [scored.lexical for scored in found[1:]] == [0, 0]
+    shown = sources_html(bot, "", removable=False)
+    assert f"<p>{as_text('a.txt, b.txt seem to be in Chinese; the model reads English')}" in shown
     (note,) = bot.ask(QUESTION).notes
     assert note == "The question seems to be in Chinese; the model reads English, so answers may be missed."
     assert bot.ask("When was the lamp lit?").notes == ()
@@ -112,7 +116,9 @@ def test_a_multilingual_reader_answers_without_a_warning(settings: Settings, enc
     reader = ChineseReader({"国务院新闻办公室": 9.0})
     manifest = build_index(settings, encoder, reader=reader).manifest
     assert manifest.languages and not manifest.english_only
-    answer = QABot.open(settings.index, encoder=encoder, reader=reader).ask(QUESTION)
+    bot = QABot.open(settings.index, encoder=encoder, reader=reader)
+    assert "Chinese" not in sources_html(bot, "", removable=False)
+    answer = bot.ask(QUESTION)
     assert (answer.text, answer.notes) == ("国务院新闻办公室", ())
     assert answer.citations[0].quote == "国务院新闻办公室三月发布白皮书。"
 
