@@ -317,9 +317,10 @@ def test_no_serious_barrier_is_found_by_axe(
         assert barriers() == []
         visitor.ask(FIRST_LIGHT)
         visitor.ask(UNSAID)
-        visitor.page.get_by_role("button", name="Sources").click()
-        visitor.page.get_by_role("button", name="How it was found").click()
+        for panel in ("Only in", "Sources", "How it was found"):
+            visitor.page.get_by_role("button", name=panel).click()
         expect(visitor.page.locator("#inspection table")).to_be_visible()
+        expect(visitor.page.get_by_label("Dated since")).to_be_visible()
         assert barriers() == []
         visitor.leave()
 
