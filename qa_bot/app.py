@@ -20,7 +20,15 @@ from qa_bot.bot import QABot
 from qa_bot.editing import Editor
 from qa_bot.errors import QABotError
 from qa_bot.live import BotNow
-from qa_bot.panels import PANEL_CSS, QUIET, add_feedback, add_inspect_panel, add_sources_panel
+from qa_bot.narrowing import wanted
+from qa_bot.panels import (
+    PANEL_CSS,
+    QUIET,
+    add_feedback,
+    add_inspect_panel,
+    add_narrowing_panel,
+    add_sources_panel,
+)
 from qa_bot.rendering import answer_html, as_text, count, document_html
 from qa_bot.transcript import as_json, as_markdown
 from qa_bot.types import Answer, Citation, Passage, Starter, Turn
@@ -51,7 +59,7 @@ CSS = (
   border-radius: 1em; border: 1px solid var(--primary-400); text-decoration: none; font-size: .85em;
   overflow-wrap: anywhere; }
 #chat a[href^="#ask"] { border-style: dashed; margin-inline-end: .4em; }
-#chat .sure, #chat .tools, #chat .near { color: var(--quiet); font-size: .85em; }
+#chat .sure, #chat .tools, #chat .near, #chat .note { color: var(--quiet); font-size: .85em; }
 #chat .tools a { color: inherit; text-decoration: none; border: 0; margin-inline-end: 1em; }
 #source { border: 1px solid var(--border-color-primary); border-radius: var(--radius-lg); padding: 1em; }
 #source .document { white-space: pre-wrap; overflow-wrap: anywhere; line-height: 1.6; }
@@ -147,14 +155,18 @@ class _Chat:
     def __init__(self, bot_now: BotNow) -> None:
         self._bot_now = bot_now
 
-    def converse(self, question: str, messages: list[Message], answers: Exchanges) -> Shown:
-        """One exchange in the chat: empties the box, shows the answer, opens its document."""
+    def converse(self, question: str, messages: list[Message], answers: Exchanges, *only: object) -> Shown:
+        """One exchange in the chat: empties the box, shows the answer, opens its document.
+
+        `only` is what the visitor narrows questions to: documents, since when, until when.
+        """
         bot = self._bot_now()
         history = [Turn(question=answer.question, answer=answer.text) for answer in answers.values()]
         number = len(messages) // 2
         messages = [*messages, {"role": "user", "content": as_text(question)}]
         try:
-            answer = bot.ask(question, history)
+            where = wanted(*only)
+            answer = bot.ask(question, history, sources=where.sources, since=where.since, until=where.until)
         except QABotError as error:
             reply = {"role": "assistant", "content": as_text(str(error))}
             return question, [*messages, reply], answers, EMPTY_SOURCE
@@ -171,25 +183,29 @@ class _Chat:
         )
         return document_html(self._bot_now(), cited, place)
 
-    def follow(self, box: str, messages: list[Message], answers: Exchanges, event: gr.EventData) -> Shown:
+    def follow(
+        self, box: str, messages: list[Message], answers: Exchanges, event: gr.EventData, *only: object
+    ) -> Shown:
         """What a link of the chat asks for: a citation, a question that is suggested, one that was asked."""
         what, place = str(event.what), str(event.place)
         try:
             if what == "cite":
                 return box, messages, answers, self.open_citation(place, answers)
             if what == "ask":
-                return self.converse(place, messages, answers)
+                return self.converse(place, messages, answers, *only)
             number = int(place)
             question = answers[number].question
             earlier = {n: a for n, a in answers.items() if n < number}
             if what == "again":
-                return self.converse(question, messages[: 2 * number], earlier)
+                return self.converse(question, messages[: 2 * number], earlier, *only)
             return question, messages[: 2 * number], earlier, EMPTY_SOURCE
         except (ValueError, KeyError, IndexError):  # older than what is kept, or made up
             return box, messages, answers, EMPTY_SOURCE
 
-    def choose_example(self, chosen: gr.SelectData, messages: list[Message], answers: Exchanges) -> Shown:
-        return self.converse(chosen.value["text"], messages, answers)
+    def choose_example(
+        self, chosen: gr.SelectData, messages: list[Message], answers: Exchanges, *only: object
+    ) -> Shown:
+        return self.converse(chosen.value["text"], messages, answers, *only)
 
     def greet(self) -> tuple[str, Any]:
         """The heading and the questions to start with, of the build that answers now."""
@@ -230,6 +246,7 @@ def build_app(bot_now: BotNow, editor: Editor | None = None, feedback: Path | No
                     autofocus=True,
                     max_lines=4,
                 )
+                only = add_narrowing_panel(bot_now)
                 if feedback:
                     add_feedback(feedback, chat, answers)
                 with gr.Row():
@@ -243,10 +260,10 @@ def build_app(bot_now: BotNow, editor: Editor | None = None, feedback: Path | No
             with gr.Column(scale=2, min_width=320):
                 source = gr.HTML(EMPTY_SOURCE, elem_id="source", js_on_load=SOURCE_JS)
         add_sources_panel(bot_now, editor, source)
-        add_inspect_panel(bot_now, answers)
-        given, shown = [box, chat, answers], [box, chat, answers, source]
+        add_inspect_panel(bot_now, answers, only)
+        given, shown = [box, chat, answers, *only], [box, chat, answers, source]
         box.submit(does.converse, given, shown, **QUIET)
-        chat.example_select(does.choose_example, [chat, answers], shown, **QUIET)
+        chat.example_select(does.choose_example, [chat, answers, *only], shown, **QUIET)
         chat.clear(lambda: ({}, EMPTY_SOURCE), None, [answers, source], **QUIET)
         source.click(does.follow, given, shown, **QUIET)
         for kind, (export, suffix) in SAVED.items():

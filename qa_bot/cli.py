@@ -10,8 +10,10 @@ import os
 import socket
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
     from qa_bot.bot import QABot
     from qa_bot.config import Settings
     from qa_bot.live import LiveBot
-    from qa_bot.types import Answer, Citation
+    from qa_bot.types import Answer, Citation, Turn
 
 top_k_option = click.option(
     "--top-k", type=int, envvar="QA_BOT_TOP_K", show_envvar=True, help="Passages to read.  [default: 5]"
@@ -61,6 +63,17 @@ def main() -> None:
         fail(f"{what}. This is a defect; QA_BOT_DEBUG=1 shows where.")
 
 
+def _day(_: click.Context, parameter: click.Parameter, written: str | None) -> date | None:
+    if written is None:
+        return None
+    from qa_bot.narrowing import day
+
+    try:
+        return day(f"--{parameter.name}", written)
+    except QABotError as error:
+        raise click.UsageError(str(error)) from None
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="qa-bot")
 def cli() -> None:
@@ -80,19 +93,36 @@ def cli() -> None:
 @index_option
 @top_k_option
 @threshold_option
+@click.option(
+    "--source", "sources", multiple=True, metavar="PATTERN",
+    help="Look only in documents of this name, or of such as reports/*; may be repeated.",
+)  # fmt: skip
+@click.option("--since", callback=_day, metavar="DATE", help="Look only in documents of this day or later.")
+@click.option("--until", callback=_day, metavar="DATE", help="Look only in documents of this day or earlier.")
 @json_option
-def ask(question: str | None, index: Path, top_k: int | None, threshold: float | None, as_json: bool) -> None:
+def ask(
+    question: str | None,
+    index: Path,
+    top_k: int | None,
+    threshold: float | None,
+    sources: tuple[str, ...],
+    since: date | None,
+    until: date | None,
+    as_json: bool,
+) -> None:
     """Answer QUESTION from the index, with its citation.
 
     Without QUESTION: a chat, or, where standard input is no terminal, the question read from it.
     """
     bot = _open_bot(index, top_k, threshold)
+    asking = partial(bot.ask, sources=sources or None, since=since, until=until)
     if question is None and sys.stdin.isatty():
-        _chat(bot)
+        bot.warm_up()
+        _chat(asking)
         return
     if question is None:
         question = sys.stdin.buffer.read().decode(errors="replace")
-    answer = bot.ask(question)
+    answer = asking(question)
     if as_json:
         print_json(dataclasses.asdict(answer))
     else:
@@ -278,15 +308,14 @@ def _check_port(host: str, port: int) -> None:
         )
 
 
-def _chat(bot: "QABot") -> None:
+def _chat(ask: "Callable[[str, list[Turn]], Answer]") -> None:
     from qa_bot.types import Turn
 
-    bot.warm_up()
     click.echo("Ask a question; an empty line ends.", err=True)
     history: list[Turn] = []
     while question := _prompt():
         try:
-            answer = bot.ask(question, history)
+            answer = ask(question, history)
         except QABotError as error:
             click.echo(f"Error: {error}", err=True)
             continue
@@ -305,7 +334,7 @@ def _prompt() -> str:
 
 def _print_answer(answer: "Answer") -> None:
     if answer.understood != answer.question:
-        click.secho(f"Understood as: {printable(answer.understood)}", dim=True)
+        click.secho(f"Understood as: {printable(answer.understood)}\n", dim=True)
     if answer.text is None:
         click.echo(f"The sources don't say. {printable(answer.reason or '')}\nNearest to the question:")
         for scored in answer.nearest[:3]:
@@ -313,17 +342,23 @@ def _print_answer(answer: "Answer") -> None:
             click.echo(f"\n  {printable(passage.text[:300])}{'…' if len(passage.text) > 300 else ''}")
             click.secho(f"  {printable(passage.title or passage.source)}", dim=True)
     number = 0
-    for part in answer.parts or (answer,) if answer.text else ():
-        said = part.text if part.verdict is None else part.verdict.capitalize()
-        click.secho(f"{printable(said or '')}\n", bold=True)
+    for part in answer.parts or ((answer,) if answer.text else ()):
+        said = part.verdict.capitalize() if part.verdict else part.text or ""
+        click.secho(f"{printable(said)}\n", bold=True)
         for citation in part.citations:
             number += 1
-            quote, first, last = citation.quote, citation.answer_start, citation.answer_end
-            bold = click.style(printable(quote[first:last]), bold=True)
-            click.echo(f"{printable(quote[:first])}{bold}{printable(quote[last:])}")
-            click.secho(f"  [{number}] {printable(_place(citation))} (score {part.score:.2f})\n", dim=True)
+            _print_citation(citation, number, part.score)
     for note in answer.notes:
-        click.echo(printable(note))
+        click.secho(f"\n{printable(note)}", dim=True)
+
+
+def _print_citation(citation: "Citation", number: int, score: float) -> None:
+    quote, first, last = citation.quote, citation.answer_start, citation.answer_end
+    bold = click.style(printable(quote[first:last]), bold=True)
+    click.echo(f"{printable(quote[:first])}{bold}{printable(quote[last:])}")
+    for words, meaning in citation.resolved:
+        click.secho(f"  “{printable(words)}” here means {meaning}", dim=True)
+    click.secho(f"  [{number}] {printable(_place(citation))} (score {score:.2f})", dim=True)
 
 
 def _place(citation: "Citation") -> str:

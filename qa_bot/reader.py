@@ -1,24 +1,20 @@
 """Question + passages -> Answer: the words that say it, or an abstention."""
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from qa_bot.calibration import THRESHOLD, Calibration
-from qa_bot.chunking import sentences
 from qa_bot.compound import joined
+from qa_bot.conflicts import with_conflicts
 from qa_bot.evidence import LIMIT, Asked, Evidence
 from qa_bot.lists import MOST as MOST_ITEMS
 from qa_bot.lists import alike, asks_for_list, enumeration
+from qa_bot.quoting import cite, whole_words
 from qa_bot.span_model import PACKAGED, Span, SpanModel
-from qa_bot.types import Answer, Citation, Passage, Question, ScoredPassage
+from qa_bot.types import Answer, Question, ScoredPassage
 from qa_bot.words import WordIndex, content_words
 from qa_bot.yes_no import SCORE as DECIDED
 from qa_bot.yes_no import Decision, asks_yes_or_no, decide
-
-_BEGINS_WITH_PRONOUN = re.compile(r"(it|its|he|his|she|her|they|their|this|these|those)\b", re.IGNORECASE)
-_ABBREVIATION = re.compile(r"(?:\b\w\.)+$")
-_PAIRS = (("(", ")"), ("[", "]"), ("“", "”"), ("‘", "’"), ('"', '"'))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +51,9 @@ LISTED = 0.5  # least certainty of the second and later items of a list (evals/R
 RANKING = Evidence(found=0.316, dense=2.507, lexical=0.566, missing=-2.653, numbers=0.0)
 CERTAINTY = Evidence(found=0.278, dense=0.0, lexical=0.0, missing=0.0, numbers=-1.987)
 
+# How far below the best an answer may rank and still be held against it.
+_NEAR = 2.0
+
 # The bias is of the second of them.
 CALIBRATION = Calibration(
     slope=1.0,
@@ -83,23 +82,64 @@ class Reader:
         candidates = self._whole_passages(question, asked, passages)
         # The first of equals: max keeps the order of the passages.
         best = max(candidates, key=lambda candidate: candidate.evidence.weighed(RANKING), default=None)
+        asks_yes = asks_yes_or_no(question.understood)
+        decision = decide(question.understood, passages) if asks_yes else None
+        if decision:
+            return _decided(question, decision, passages)
         score = self.certainty(best) if best else 0.0
-        chosen = best if score >= self.threshold else None
-        answer = Answer(
+        if best is None or score < self.threshold:
+            return Answer(
+                question=question.text,
+                understood=question.understood,
+                text=None,
+                abstained=True,
+                score=score,
+                citations=(),
+                nearest=tuple(passages),
+                reason=_why_not(asked, passages),
+            )
+        answer = self._answer(question, best, passages)
+        if asks_yes:
+            return _undecided(answer)
+        if asks_for_list(question.understood):
+            items = self._items(question, asked, best, candidates)
+            parts = [self._answer(question, item, passages) for item in items]
+            return joined(answer, parts, "list") if len(parts) > 1 else parts[0]
+        return with_conflicts(answer, self._rivals(question, best, candidates, passages))
+
+    def _answer(self, question: Question, chosen: Candidate, passages: Sequence[ScoredPassage]) -> Answer:
+        return Answer(
             question=question.text,
             understood=question.understood,
-            text=chosen.text if chosen else None,
-            abstained=chosen is None,
-            score=score,
-            citations=(cite(chosen.scored.passage, chosen.start, chosen.end),) if chosen else (),
+            text=chosen.text,
+            abstained=False,
+            score=self.certainty(chosen),
+            citations=(cite(chosen.scored.passage, chosen.start, chosen.end),),
             nearest=tuple(passages),
-            reason=None if chosen else _why_not(asked, passages),
         )
-        if asks_yes_or_no(question.understood):
-            return _decided(answer, decide(question.understood, passages))
-        if chosen and asks_for_list(question.understood):
-            return _listed(answer, self._items(question, asked, chosen, candidates), self.certainty)
-        return answer
+
+    def _rivals(
+        self,
+        question: Question,
+        best: Candidate,
+        candidates: Sequence[Candidate],
+        passages: Sequence[ScoredPassage],
+    ) -> list[Answer]:
+        """What other passages answer about as well, as surely as is shown by itself; best first."""
+        # However little is withheld: what nobody is sure of contradicts nothing.
+        sure = max(self.threshold, self._calibration.threshold)
+        near = best.evidence.weighed(RANKING) - _NEAR
+        if self.certainty(best) < sure:
+            return []
+        rivals = [
+            candidate
+            for candidate in candidates
+            if candidate is not best
+            and self.certainty(candidate) >= sure
+            and candidate.evidence.weighed(RANKING) >= near
+        ]
+        rivals.sort(key=lambda candidate: candidate.evidence.weighed(RANKING), reverse=True)
+        return [self._answer(question, candidate, passages) for candidate in rivals]
 
     def _items(
         self, question: Question, asked: Asked, first: Candidate, candidates: Sequence[Candidate]
@@ -156,7 +196,7 @@ class Reader:
 
 
 def _candidate(asked: Asked, stretch: _Stretch, span: Span) -> Candidate | None:
-    whole = _whole_words(stretch.text, span)
+    whole = whole_words(stretch.text, span)
     if not whole:
         return None
     scored = stretch.scored
@@ -186,33 +226,27 @@ def _say_the_same(one: Candidate, other: Candidate) -> bool:
     return ours <= theirs or theirs <= ours
 
 
-def _listed(answer: Answer, items: Sequence[Candidate], certainty: Callable[[Candidate], float]) -> Answer:
-    """The answer with all items of a list, each a part."""
-    first = items[0]
-    parts = [_part(answer, item, certainty(item)) for item in items]
-    if len(parts) == 1:
-        return replace(answer, text=first.text, citations=parts[0].citations)
-    return joined(answer, parts, "list")
+def _decided(question: Question, decision: Decision, passages: Sequence[ScoredPassage]) -> Answer:
+    """The sentence that decides a question for yes or no, and which of the two it says."""
+    passage = decision.scored.passage
+    return Answer(
+        question=question.text,
+        understood=question.understood,
+        text=passage.text[decision.start : decision.end],
+        abstained=False,
+        score=DECIDED,
+        citations=(cite(passage, decision.start, decision.end),),
+        nearest=tuple(passages),
+        kind="yes-no",
+        verdict=decision.verdict,
+    )
 
 
-def _part(answer: Answer, item: Candidate, score: float) -> Answer:
-    citation = cite(item.scored.passage, item.start, item.end)
-    return replace(answer, text=item.text, score=score, citations=(citation,))
-
-
-def _decided(answer: Answer, decision: Decision | None) -> Answer:
-    """The answer to a question for yes or no: the whole sentence, with a yes or no where it is that clear."""
-    if decision:
-        citation = cite(decision.scored.passage, decision.start, decision.end)
-        answer = replace(answer, abstained=False, reason=None, score=DECIDED, verdict=decision.verdict)
-    elif answer.abstained:
-        return answer
-    else:
-        answer = replace(answer, notes=(*answer.notes, UNDECIDED))
-        citation = answer.citations[0]
-        citation = replace(citation, answer_start=0, answer_end=len(citation.quote))
-    said = citation.quote[citation.answer_start : citation.answer_end]
-    return replace(answer, text=said, citations=(citation,), kind="yes-no")
+def _undecided(answer: Answer) -> Answer:
+    """The whole quote, where it does not say yes or no outright."""
+    (citation,) = answer.citations
+    whole = replace(citation, answer_start=0, answer_end=len(citation.quote))
+    return replace(answer, text=citation.quote, citations=(whole,), kind="yes-no", notes=(UNDECIDED,))
 
 
 def _why_not(asked: Asked, passages: Sequence[ScoredPassage]) -> str:
@@ -230,67 +264,3 @@ def _why_not(asked: Asked, passages: Sequence[ScoredPassage]) -> str:
 
 def _within(score: float) -> float:
     return max(-LIMIT, min(LIMIT, score))
-
-
-def _whole_words(text: str, span: Span) -> Span | None:
-    """The span in whole words, with its currency or percent sign, without punctuation around it.
-
-    None where nothing but punctuation is left.
-    """
-    start, end = span.start, span.end
-    while start > 0 and _inside_a_word(text, start):
-        start -= 1
-    while end < len(text) and _inside_a_word(text, end):
-        end += 1
-    if start > 0 and text[start - 1] in "$€£¥#":
-        start -= 1
-    if end < len(text) and text[end] == "%":
-        end += 1
-    before = None
-    while before != (start, end) and start < end:
-        before = start, end
-        first, last = text[start], text[end - 1]
-        full_stop = last == "." and not _ABBREVIATION.search(text, start, end)
-        if first.isspace() or first in ",;:.!?":
-            start += 1
-        elif last.isspace() or last in ",;:!?" or full_stop:
-            end -= 1
-        elif any(first == left and right not in text[start + 1 : end] for left, right in _PAIRS):
-            start += 1
-        elif any(last == right and left not in text[start : end - 1] for left, right in _PAIRS):
-            end -= 1
-    return replace(span, start=start, end=end) if start < end else None
-
-
-def _inside_a_word(text: str, at: int) -> bool:
-    # From U+2E80 on are the scripts of East Asia, which put no spaces between words.
-    return text[at - 1].isalnum() and text[at].isalnum() and text[at] < "\u2e80"
-
-
-def cite(passage: Passage, start: int, end: int) -> Citation:
-    """The citation of passage.text[start:end] as the answer.
-
-    The quote is the sentence that it stands in, or the sentences; after the one before where it
-    begins with a pronoun.
-    """
-    spans = list(sentences(passage.text))
-    around = [span for span in spans if span[0] < end and start < span[1]]
-    quote_start = min([start, *(first for first, _ in around)])
-    quote_end = max([end, *(last for _, last in around)])
-    if _BEGINS_WITH_PRONOUN.match(passage.text, quote_start):
-        before = [first for first, last in spans if last <= quote_start]
-        quote_start = before[-1] if before else quote_start
-    return Citation(
-        source=passage.source,
-        start=passage.start + quote_start,
-        end=passage.start + quote_end,
-        quote=passage.text[quote_start:quote_end],
-        answer_start=start - quote_start,
-        answer_end=end - quote_start,
-        also=passage.also,
-        title=passage.title,
-        section=passage.section,
-        page=passage.page,
-        url=passage.url,
-        date=passage.date,
-    )

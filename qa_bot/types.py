@@ -129,7 +129,7 @@ class Answer:
     says in one line why.
     `understood` is the question as it was taken: longer than asked in a follow-up.
     What is more than one span of a source is made of `parts`, each an answer with citations of its own:
-    `text` joins theirs, `citations` are all of theirs.
+    `text` joins theirs, `citations` are all of theirs; of a conflict, `text` and `score` are the newest's.
     """
 
     question: str

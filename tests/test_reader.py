@@ -13,7 +13,8 @@ from strategies import PROPERTY, PROSE, QUESTION, TEXT
 from qa_bot import Answer, Passage, Question, ScoredPassage
 from qa_bot.chunking import sentences
 from qa_bot.evidence import Asked
-from qa_bot.reader import CALIBRATION, Reader, cite
+from qa_bot.quoting import cite
+from qa_bot.reader import CALIBRATION, Reader
 from qa_bot.span_model import Span, SpanModel
 
 
