@@ -7,27 +7,48 @@ import gradio as gr
 
 from qa_bot.errors import InvalidQuestion, QABotError
 from qa_bot.live import BotNow
+from qa_bot.narrowing import wanted
 from qa_bot.types import Turn
 
 
 def add_endpoints(bot_now: BotNow) -> None:
     """Give the page under construction /ask and /retrieve, over the bot of the moment."""
 
-    def ask(question: str, history: list[dict[str, Any]] | None = None) -> dict[str, Any]:
-        """Answer one question. `history` is the earlier turns, oldest first: {question, answer}."""
+    def ask(
+        question: str,
+        history: list[dict[str, Any]] | None = None,
+        sources: list[str] | None = None,
+        since: str | None = None,
+        until: str | None = None,
+    ) -> dict[str, Any]:
+        """Answer one question. `history` is the earlier turns, oldest first: {question, answer}.
+
+        `sources` (names, or patterns such as reports/*), `since` and `until` (2023-01-31) say where to look.
+        """
         try:
-            return dataclasses.asdict(bot_now().ask(*_arguments(question, history)))
+            asked, turns = _arguments(question, history)
+            only = wanted(sources, since, until)
+            answer = bot_now().ask(asked, turns, sources=only.sources, since=only.since, until=only.until)
+            return dataclasses.asdict(answer)
         except QABotError as error:
             # Printed, the exception would put the question into the server's log.
             raise gr.Error(str(error), print_exception=False) from None
 
-    def retrieve(question: str, top_k: int | None = None) -> list[dict[str, Any]]:
-        """The passages that match a question best, best first, with their scores."""
+    def retrieve(
+        question: str,
+        top_k: int | None = None,
+        sources: list[str] | None = None,
+        since: str | None = None,
+        until: str | None = None,
+    ) -> list[dict[str, Any]]:
+        """The passages that match a question best, best first, with their scores; narrowed as in /ask."""
         try:
             if not isinstance(top_k, int | None) or isinstance(top_k, bool):
                 raise InvalidQuestion("top_k must be a whole number.")
             asked, _ = _arguments(question, None)
-            return [dataclasses.asdict(scored) for scored in bot_now().retrieve(asked, top_k)]
+            only = wanted(sources, since, until)
+            found = bot_now().retrieve(asked, top_k, sources=only.sources, since=only.since, until=only.until)
+            return [dataclasses.asdict(scored) for scored in found]
         except QABotError as error:
             raise gr.Error(str(error), print_exception=False) from None
 

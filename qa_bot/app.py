@@ -1,7 +1,7 @@
 """The Gradio front end: a chat beside the document that it cites. It shows Answers, no more."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,12 +20,20 @@ from qa_bot.bot import QABot
 from qa_bot.editing import Editor
 from qa_bot.errors import QABotError
 from qa_bot.live import BotNow
-from qa_bot.panels import PANEL_CSS, QUIET, add_feedback, add_inspect_panel, add_sources_panel
+from qa_bot.narrowing import wanted
+from qa_bot.panels import (
+    PANEL_CSS,
+    QUIET,
+    add_feedback,
+    add_inspect_panel,
+    add_narrowing_panel,
+    add_sources_panel,
+)
 from qa_bot.prose import Writer, turn_of
 from qa_bot.prose_html import PROSE_CSS, WRITING, prose_html
 from qa_bot.rendering import answer_html, as_text, count, document_html
 from qa_bot.transcript import as_json, as_markdown
-from qa_bot.types import Answer, Citation, Passage, Starter, Turn
+from qa_bot.types import Answer, Citation, Passage, Starter
 
 # Exchanges that a browser's session keeps; older ones stay on the page, but cannot be opened.
 MAX_EXCHANGES = 100
@@ -53,7 +61,7 @@ CSS = (
   border-radius: 1em; border: 1px solid var(--primary-400); text-decoration: none; font-size: .85em;
   overflow-wrap: anywhere; }
 #chat a[href^="#ask"] { border-style: dashed; margin-inline-end: .4em; }
-#chat .sure, #chat .tools, #chat .near { color: var(--quiet); font-size: .85em; }
+#chat .sure, #chat .tools, #chat .near, #chat .note { color: var(--quiet); font-size: .85em; }
 #chat .tools a { color: inherit; text-decoration: none; border: 0; margin-inline-end: 1em; }
 #source { border: 1px solid var(--border-color-primary); border-radius: var(--radius-lg); padding: 1em; }
 #source .document { white-space: pre-wrap; overflow-wrap: anywhere; line-height: 1.6; }
@@ -151,38 +159,37 @@ class _Chat:
         self._bot_now = bot_now
         self._writer = writer
 
-    def converse(self, question: str, messages: list[Message], answers: Exchanges) -> Iterator[Shown]:
+    def converse(
+        self, question: str, messages: list[Message], answers: Exchanges, *only: object
+    ) -> Iterator[Shown]:
         """One exchange in the chat: empties the box, shows the answer, opens its document.
 
-        With a writer, the answer grows by one sentence after the other.
+        `only` is what the visitor narrows questions to: documents, since when, until when.
         """
         bot = self._bot_now()
         history = [turn_of(answer) for answer in answers.values()]
         number = len(messages) // 2
         messages = [*messages, {"role": "user", "content": as_text(question)}]
-        growing = self._answers(bot, question, history)
         try:
-            first = next(growing)
+            where = wanted(*only)
+            first = bot.ask(question, history, sources=where.sources, since=where.since, until=where.until)
         except QABotError as error:
             reply = {"role": "assistant", "content": as_text(str(error))}
             yield question, [*messages, reply], answers, EMPTY_SOURCE
             return
         answers = dict([*answers.items(), (number, first)][-MAX_EXCHANGES:])
         suggested = _next(bot, answers)
-        waiting = WRITING if self._writer and not first.abstained else ""
-        reply = {"role": "assistant", "content": answer_html(first, number, suggested, waiting)}
+        writing = self._writer is not None and not first.abstained
+        shown = answer_html(first, number, suggested, WRITING if writing else "")
+        reply = {"role": "assistant", "content": shown}
         yield "", [*messages, reply], answers, self.open_citation(f"{number}-0", answers)
-        for answer in growing:
+        if self._writer is None or not writing:
+            return
+        for answer in self._writer.answers(bot, first):
             answers = answers | {number: answer}
-            more = prose_html(answer, number)
+            more = prose_html(first, answer, number) or WRITING
             reply = {"role": "assistant", "content": answer_html(first, number, suggested, more)}
             yield "", [*messages, reply], answers, gr.skip()
-
-    def _answers(self, bot: QABot, question: str, history: Sequence[Turn]) -> Iterator[Answer]:
-        if self._writer:
-            yield from self._writer.answers(bot, question, history)
-        else:
-            yield bot.ask(question, history)
 
     def open_citation(self, place: str, answers: Exchanges) -> str:
         """The document of the citation, or nearest passage, that a link of the chat names."""
@@ -194,7 +201,7 @@ class _Chat:
         return document_html(self._bot_now(), cited, place)
 
     def follow(
-        self, box: str, messages: list[Message], answers: Exchanges, event: gr.EventData
+        self, box: str, messages: list[Message], answers: Exchanges, event: gr.EventData, *only: object
     ) -> Iterator[Shown]:
         """What a link of the chat asks for: a citation, a question that is suggested, one that was asked."""
         what, place = str(event.what), str(event.place)
@@ -203,22 +210,22 @@ class _Chat:
                 yield box, messages, answers, self.open_citation(place, answers)
                 return
             if what == "ask":
-                yield from self.converse(place, messages, answers)
+                yield from self.converse(place, messages, answers, *only)
                 return
             number = int(place)
             question = answers[number].question
             earlier = {n: a for n, a in answers.items() if n < number}
             if what == "again":
-                yield from self.converse(question, messages[: 2 * number], earlier)
+                yield from self.converse(question, messages[: 2 * number], earlier, *only)
                 return
             yield question, messages[: 2 * number], earlier, EMPTY_SOURCE
         except (ValueError, KeyError, IndexError):  # older than what is kept, or made up
             yield box, messages, answers, EMPTY_SOURCE
 
     def choose_example(
-        self, chosen: gr.SelectData, messages: list[Message], answers: Exchanges
+        self, chosen: gr.SelectData, messages: list[Message], answers: Exchanges, *only: object
     ) -> Iterator[Shown]:
-        yield from self.converse(chosen.value["text"], messages, answers)
+        yield from self.converse(chosen.value["text"], messages, answers, *only)
 
     def greet(self) -> tuple[str, Any]:
         """The heading and the questions to start with, of the build that answers now."""
@@ -264,6 +271,7 @@ def build_app(
                     autofocus=True,
                     max_lines=4,
                 )
+                only = add_narrowing_panel(bot_now)
                 if feedback:
                     add_feedback(feedback, chat, answers)
                 with gr.Row():
@@ -277,10 +285,10 @@ def build_app(
             with gr.Column(scale=2, min_width=320):
                 source = gr.HTML(EMPTY_SOURCE, elem_id="source", js_on_load=SOURCE_JS)
         add_sources_panel(bot_now, editor, source)
-        add_inspect_panel(bot_now, answers)
-        given, shown = [box, chat, answers], [box, chat, answers, source]
+        add_inspect_panel(bot_now, answers, only)
+        given, shown = [box, chat, answers, *only], [box, chat, answers, source]
         box.submit(does.converse, given, shown, **QUIET)
-        chat.example_select(does.choose_example, [chat, answers], shown, **QUIET)
+        chat.example_select(does.choose_example, [chat, answers, *only], shown, **QUIET)
         chat.clear(lambda: ({}, EMPTY_SOURCE), None, [answers, source], **QUIET)
         source.click(does.follow, given, shown, **QUIET)
         for kind, (export, suffix) in SAVED.items():

@@ -4,23 +4,29 @@ import os
 import re
 import time
 import unicodedata
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 
 from qa_bot.byline import BYLINE_SCORE, asked_field, find_byline
 from qa_bot.calibration import Calibration
 from qa_bot.calibration import load as load_calibration
+from qa_bot.compound import questions_in, together
 from qa_bot.config import MAX_QUESTION_CHARS, Settings
+from qa_bot.dates import resolve
 from qa_bot.encoder import Encoder, Vectors
 from qa_bot.errors import IndexUnusable, InvalidQuestion, QABotError
 from qa_bot.followup import understand
 from qa_bot.freshness import Freshness
 from qa_bot.grounding import Checker, Entails
 from qa_bot.index import Index, encoder_of_index, open_index, reader_of_index
+from qa_bot.languages import foreign_language
 from qa_bot.manifest import Manifest, read_manifest
-from qa_bot.reader import CALIBRATION, Reader, cite
+from qa_bot.narrowing import Narrowing, Scope
+from qa_bot.quoting import cite
+from qa_bot.reader import CALIBRATION, Reader
 from qa_bot.retriever import Retriever
 from qa_bot.span_model import SpanModel
 from qa_bot.types import (
@@ -54,6 +60,7 @@ class QABot:
         self._settings = settings
         self.calibration = calibration
         self._freshness = freshness
+        self._narrowing = Narrowing(index.documents)
 
     @classmethod
     def open(
@@ -108,28 +115,34 @@ class QABot:
         *,
         top_k: int | None = None,
         sources: Collection[str] | None = None,
+        since: date | None = None,
+        until: date | None = None,
     ) -> Answer:
         """Answer from the sources, with citations, or abstain; `history` is oldest first.
 
-        `sources` narrows the search to those documents. Raises InvalidQuestion where the question
-        is blank or too long, top_k < 1, or none of `sources` is in the index.
+        `sources`, names or patterns such as "reports/*", narrows the search to those documents; `since`
+        and `until` to those dated so, both days included. Raises InvalidQuestion where the question is
+        blank or too long, top_k < 1, or nothing is left to search.
         """
-        asked = understand(_clean(question), _clean_history(history))
-        passages = self._retriever.retrieve(asked.search, self._top_k(top_k), sources)
-        answer = self._read_byline(asked, sources, passages) or self.reader.read(asked, passages)
-        return replace(answer, citations=tuple(map(self.stamped, answer.citations)))
+        cleaned = _clean(question)
+        scope = self._narrowing.scope(sources, since, until)
+        turns = _clean_history(history)
+        answers: list[Answer] = []
+        for part in questions_in(cleaned):  # each may lean on the one before
+            asked = self._understand(part, turns)
+            passages = self._retrieve(asked, top_k, scope)
+            answers.append(self._read_byline(asked, scope, passages) or self.reader.read(asked, passages))
+            turns = [*turns, Turn(question=asked.understood, answer=answers[-1].text)]
+        answer = answers[0] if len(answers) == 1 else together(cleaned, answers)
+        notes = (*answer.notes, *self._language_note(cleaned), *(scope.notes if scope else ()))
+        return replace(self._checked(answer), notes=notes)
 
-    def stamped(self, citation: Citation) -> Citation:
-        """A citation with the digest of its file, and whether that has changed since."""
-        return replace(
-            citation,
-            sha256=self._index.documents[citation.source].sha256,
-            changed=self._freshness.changed((citation.source, *citation.also)),
-        )
-
-    def checker(self, entails: Entails | None = None) -> Checker:
-        """What holds sentences to passages of this index."""
-        return Checker(self._index.words, entails)
+    def _language_note(self, question: str) -> Iterator[str]:
+        language = foreign_language(question) if self.manifest.english_only else None
+        if language:
+            yield (
+                f"The question seems to be in {language}; the model reads English, so answers may be missed."
+            )
 
     def retrieve(
         self,
@@ -138,10 +151,46 @@ class QABot:
         *,
         history: Sequence[Turn] = (),
         sources: Collection[str] | None = None,
+        since: date | None = None,
+        until: date | None = None,
     ) -> tuple[ScoredPassage, ...]:
         """The best-matching passages, best first; arguments and errors are those of `ask`."""
-        asked = understand(_clean(question), _clean_history(history))
-        return self._retriever.retrieve(asked.search, self._top_k(top_k), sources)
+        asked = self._understand(_clean(question), _clean_history(history))
+        return self._retrieve(asked, top_k, self._narrowing.scope(sources, since, until))
+
+    def _understand(self, question: str, turns: Sequence[Turn]) -> Question:
+        def look_up(text: str) -> list[str]:
+            found = self._retriever.retrieve(text, self._settings.top_k)
+            return [scored.passage.text for scored in found]
+
+        return understand(question, turns, look_up, self._index.words)
+
+    def _retrieve(self, asked: Question, top_k: int | None, scope: Scope | None) -> tuple[ScoredPassage, ...]:
+        count = self._settings.top_k if top_k is None else top_k
+        return self._retriever.retrieve(asked.understood, count, scope.rows if scope else None)
+
+    def _checked(self, answer: Answer) -> Answer:
+        """The answer with what only the index knows of its citations, and of those of its parts."""
+        return replace(
+            answer,
+            citations=tuple(self.checked_citation(citation) for citation in answer.citations),
+            parts=tuple(self._checked(part) for part in answer.parts),
+        )
+
+    def checked_citation(self, citation: Citation) -> Citation:
+        names = (citation.source, *citation.also)
+        # A page without a date has the day on which it was fetched: its "last year" is of another.
+        fetched = any(self.manifest.fetched(name) == citation.date for name in names)
+        return replace(
+            citation,
+            sha256=self._index.documents[citation.source].sha256,
+            changed=self._freshness.changed(names),
+            resolved=() if fetched else resolve(citation.quote, citation.date),
+        )
+
+    def checker(self, entails: Entails | None = None) -> Checker:
+        """What holds sentences to passages of this index."""
+        return Checker(self._index.words, entails)
 
     def document(self, source: str) -> Document:
         """The document that a citation's or passage's `source` names; raises QABotError."""
@@ -150,11 +199,19 @@ class QABot:
         except KeyError:
             raise QABotError(f"The index holds no document {source!r}.") from None
 
-    def inspect(self, question: str, history: Sequence[Turn] = ()) -> Inspection:
+    def inspect(
+        self,
+        question: str,
+        history: Sequence[Turn] = (),
+        *,
+        sources: Collection[str] | None = None,
+        since: date | None = None,
+        until: date | None = None,
+    ) -> Inspection:
         """How `ask` finds its answer; arguments and errors are those of `ask`."""
-        asked = understand(_clean(question), _clean_history(history))
+        asked = self._understand(questions_in(_clean(question))[0], _clean_history(history))
         began = time.perf_counter()
-        passages = self._retriever.retrieve(asked.search, self._settings.top_k)
+        passages = self._retrieve(asked, None, self._narrowing.scope(sources, since, until))
         retrieved = time.perf_counter()
         found = self.reader.candidates(asked, passages)
         read = time.perf_counter()
@@ -207,11 +264,8 @@ class QABot:
         """What the open index was made of."""
         return self._index.manifest
 
-    def _top_k(self, top_k: int | None) -> int:
-        return self._settings.top_k if top_k is None else top_k
-
     def _read_byline(
-        self, question: Question, sources: Collection[str] | None, nearest: tuple[ScoredPassage, ...]
+        self, question: Question, scope: Scope | None, nearest: tuple[ScoredPassage, ...]
     ) -> Answer | None:
         """The answer to a question about the one document that has a byline, else None."""
         field = asked_field(question.understood)
@@ -219,8 +273,7 @@ class QABot:
             return None
         documents = self._index.documents
         # Two are enough to know that it is not one.
-        bylined = documents.with_byline(field, 2) if sources is None else sorted(sources)
-        bylined = [s for s in bylined if s in documents and getattr(documents[s], field)]
+        bylined = documents.with_byline(field, 2, scope.documents.tolist() if scope else None)
         if len(bylined) != 1:
             return None
         rows = documents.rows_of(bylined[0])

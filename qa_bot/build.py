@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -24,6 +24,7 @@ from qa_bot.errors import IndexUnusable, SourcesError
 from qa_bot.files import file_digest, sync, write_synced
 from qa_bot.index import Index, open_index, open_parts
 from qa_bot.known import Known, same_passages, same_vectors
+from qa_bot.languages import foreign_language
 from qa_bot.manifest import (
     FORMAT,
     STARTERS,
@@ -121,13 +122,14 @@ def build_index(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Job:
-    """What one build works on; reading the files adds to `skipped` and to `inputs`."""
+    """What one build works on; reading the files adds to `skipped`, `languages` and `inputs`."""
 
     settings: Settings
     encoder: Encoder
     reader: SpanModel
     files: Sequence[SourceFile]
     skipped: list[Skipped]
+    languages: dict[str, str]
     inputs: dict[str, Any]
     progress: Progress
 
@@ -157,6 +159,7 @@ def _job(settings: Settings, encoder: Encoder, reader: SpanModel, progress: Prog
         reader=reader,
         files=merged(files),
         skipped=skipped,
+        languages={},
         inputs=inputs,
         progress=progress,
     )
@@ -177,7 +180,8 @@ def _build(job: _Job, fingerprint: str, previous: Index | None) -> tuple[Manifes
     path = settings.index / "builds" / UNFINISHED
     path.mkdir(parents=True)
     with ParserProcess() as parsers:
-        documents, passages = contents.write(path / "contents.db", _read(job, parsers, previous))
+        read = _with_language(job, _read(job, parsers, previous))
+        documents, passages = contents.write(path / "contents.db", read)
     if not passages:
         named = "".join(f"\n  {skip.source}: {skip.reason}" for skip in job.skipped)
         raise SourcesError(
@@ -205,6 +209,7 @@ def _build(job: _Job, fingerprint: str, previous: Index | None) -> tuple[Manifes
         documents=documents,
         passages=passages,
         skipped=tuple(job.skipped),
+        languages=job.languages,
         files=_seal(path),
     )
     content = json.dumps(asdict(manifest), indent=2, ensure_ascii=False)
@@ -245,6 +250,16 @@ def _read(
     job.progress("Reading", len(job.files), len(job.files))
 
 
+def _with_language(
+    job: _Job, read: Iterable[tuple[Document, Sequence[Passage]]]
+) -> Iterator[tuple[Document, Sequence[Passage]]]:
+    """The same, those in another language than English noted in `languages`."""
+    for document, passages in read:
+        if language := foreign_language(document.text):
+            job.languages[document.source] = language
+        yield document, passages
+
+
 def _starters(job: _Job, path: Path) -> list[tuple[str, str]]:
     """Questions that the build answers well, as a bot asks that nobody calibrated."""
     parts = open_parts(path)
@@ -252,7 +267,9 @@ def _starters(job: _Job, path: Path) -> list[tuple[str, str]]:
     reader = Reader(job.reader, parts.words, CALIBRATION, CALIBRATION.threshold)
 
     def ask(question: str) -> Answer:
-        return reader.read(Question(text=question), retriever.retrieve(question, job.settings.top_k))
+        return reader.read(
+            Question(text=question, understood=question), retriever.retrieve(question, job.settings.top_k)
+        )
 
     return [(starter.question, starter.source) for starter in make_starters(parts.passages, ask)]
 

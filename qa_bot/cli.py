@@ -10,8 +10,10 @@ import os
 import socket
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -63,6 +65,17 @@ def main() -> None:
         fail(f"{what}. This is a defect; QA_BOT_DEBUG=1 shows where.")
 
 
+def _day(_: click.Context, parameter: click.Parameter, written: str | None) -> date | None:
+    if written is None:
+        return None
+    from qa_bot.narrowing import day
+
+    try:
+        return day(f"--{parameter.name}", written)
+    except QABotError as error:
+        raise click.UsageError(str(error)) from None
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="qa-bot")
 def cli() -> None:
@@ -82,6 +95,12 @@ def cli() -> None:
 @index_option
 @top_k_option
 @threshold_option
+@click.option(
+    "--source", "sources", multiple=True, metavar="PATTERN",
+    help="Look only in documents of this name, or of such as reports/*; may be repeated.",
+)  # fmt: skip
+@click.option("--since", callback=_day, metavar="DATE", help="Look only in documents of this day or later.")
+@click.option("--until", callback=_day, metavar="DATE", help="Look only in documents of this day or earlier.")
 @llm_options
 @json_option
 def ask(
@@ -89,6 +108,9 @@ def ask(
     index: Path,
     top_k: int | None,
     threshold: float | None,
+    sources: tuple[str, ...],
+    since: date | None,
+    until: date | None,
     llm: str | None,
     llm_url: str | None,
     as_json: bool,
@@ -99,16 +121,18 @@ def ask(
     """
     writer = open_writer(llm, llm_url)
     bot = _open_bot(index, top_k, threshold)
+    asking = partial(bot.ask, sources=sources or None, since=since, until=until)
     if question is None and sys.stdin.isatty():
-        _chat(bot, writer)
+        bot.warm_up()
+        _chat(bot, asking, writer)
         return
     if question is None:
         question = sys.stdin.buffer.read().decode(errors="replace")
+    answer = asking(question)
     if as_json:
-        answer = writer.ask(bot, question) if writer else bot.ask(question)
-        print_json(dataclasses.asdict(answer))
+        print_json(dataclasses.asdict(writer.write(bot, answer) if writer else answer))
     else:
-        _ask(bot, writer, question)
+        _show(bot, answer, writer)
 
 
 @cli.command()
@@ -295,28 +319,27 @@ def _check_port(host: str, port: int) -> None:
         )
 
 
-def _ask(bot: "QABot", writer: "Writer | None", question: str, history: "Sequence[Turn]" = ()) -> "Answer":
-    """Ask and print."""
+def _show(bot: "QABot", answer: "Answer", writer: "Writer | None") -> None:
+    """Print an answer and, with a writer, the sentences that it is put into."""
     if writer:
-        return print_sentences(writer.answers(bot, question, history), _print_answer)
-    answer = bot.ask(question, history)
-    _print_answer(answer)
-    return answer
+        print_sentences(writer.answers(bot, answer), _print_answer)
+    else:
+        _print_answer(answer)
 
 
-def _chat(bot: "QABot", writer: "Writer | None") -> None:
-    from qa_bot.prose import turn_of
+def _chat(bot: "QABot", ask: "Callable[[str, list[Turn]], Answer]", writer: "Writer | None") -> None:
+    from qa_bot.types import Turn
 
-    bot.warm_up()
     click.echo("Ask a question; an empty line ends.", err=True)
     history: list[Turn] = []
     while question := _prompt():
         try:
-            answer = _ask(bot, writer, question, history)
+            answer = ask(question, history)
         except QABotError as error:
             click.echo(f"Error: {error}", err=True)
             continue
-        history.append(turn_of(answer))
+        _show(bot, answer, writer)
+        history.append(Turn(question=question, answer=answer.text))
 
 
 def _prompt() -> str:
@@ -329,19 +352,32 @@ def _prompt() -> str:
 
 
 def _print_answer(answer: "Answer") -> None:
+    if answer.understood != answer.question:
+        click.secho(f"Understood as: {printable(answer.understood)}\n", dim=True)
     if answer.text is None:
         click.echo(f"The sources don't say. {printable(answer.reason or '')}\nNearest to the question:")
         for scored in answer.nearest[:3]:
             passage = scored.passage
             click.echo(f"\n  {printable(passage.text[:300])}{'…' if len(passage.text) > 300 else ''}")
             click.secho(f"  {printable(passage.title or passage.source)}", dim=True)
-        return
-    click.secho(f"{printable(answer.text)}\n", bold=True)
-    for number, citation in enumerate(answer.citations, start=1):
-        quote, first, last = citation.quote, citation.answer_start, citation.answer_end
-        bold = click.style(printable(quote[first:last]), bold=True)
-        click.echo(f"{printable(quote[:first])}{bold}{printable(quote[last:])}")
-        click.secho(f"  [{number}] {printable(_place(citation))} (score {answer.score:.2f})", dim=True)
+    number = 0
+    for part in answer.parts or ((answer,) if answer.text else ()):
+        said = part.verdict.capitalize() if part.verdict else part.text or ""
+        click.secho(f"{printable(said)}\n", bold=True)
+        for citation in part.citations:
+            number += 1
+            _print_citation(citation, number, part.score)
+    for note in answer.notes:
+        click.secho(f"\n{printable(note)}", dim=True)
+
+
+def _print_citation(citation: "Citation", number: int, score: float) -> None:
+    quote, first, last = citation.quote, citation.answer_start, citation.answer_end
+    bold = click.style(printable(quote[first:last]), bold=True)
+    click.echo(f"{printable(quote[:first])}{bold}{printable(quote[last:])}")
+    for words, meaning in citation.resolved:
+        click.secho(f"  “{printable(words)}” here means {meaning}", dim=True)
+    click.secho(f"  [{number}] {printable(_place(citation))} (score {score:.2f})", dim=True)
 
 
 def _place(citation: "Citation") -> str:

@@ -111,6 +111,7 @@ def print_report(report: "BuildReport", as_json: bool) -> None:
                 "embedded": report.embedded,
                 "seconds": round(report.seconds, 3),
                 "skipped": [dataclasses.asdict(skip) for skip in manifest.skipped],
+                "languages": manifest.languages,
             }
         )
         return
@@ -120,6 +121,15 @@ def print_report(report: "BuildReport", as_json: bool) -> None:
         click.echo(f"Indexed {_held(manifest)} ({report.embedded} embedded) in {report.seconds:.1f} s.")
     for skip in manifest.skipped:
         click.echo(f"Skipped {printable(skip.source)}: {skip.reason}", err=True)
+    for said in _languages(manifest):
+        click.echo(f"Note: {said}", err=True)
+
+
+def _languages(manifest: "Manifest") -> list[str]:
+    """What to tell of documents in other languages than the models know."""
+    from qa_bot.languages import said_of
+
+    return [printable(said) for said in said_of(manifest.languages)] if manifest.english_only else []
 
 
 def _held(manifest: "Manifest") -> str:
@@ -196,31 +206,40 @@ def status(index: Path, sources: Path, verify: bool, as_json: bool) -> None:
                 "documents": manifest.documents,
                 "passages": manifest.passages,
                 "skipped": [dataclasses.asdict(skip) for skip in manifest.skipped],
+                "languages": manifest.languages,
                 "sources": sorted(manifest.sources),
                 "changed": changed,
                 "faults": faults,
             }
         )
     else:
-        click.echo(f"{index}: {_held(manifest)}\nbuilt     {manifest.built_at}\nmodel     {manifest.model}")
-        if pinned(index):
-            click.echo("pinned    by qa-bot index --rollback, until: qa-bot index")
-        for skip in manifest.skipped:
-            click.echo(f"skipped   {printable(skip.source)}: {skip.reason}")
-        if changed is None:
-            click.echo(f"sources   not here: there is no folder {sources}")
-        for source in changed or ():
-            click.echo(f"changed   {printable(source)}")
-        if changed:
-            click.echo(
-                f"The index is stale. Refresh it with: qa-bot index --sources {sources} --index {index}"
-            )
-        for fault in faults:
-            click.echo(f"damaged   {fault}")
+        _print_status(index, sources, manifest, changed, faults)
         if verify and not faults:
             click.echo("verified  every file is as it was written")
     if faults:
         fail(f"The index is damaged. Build it again with: qa-bot index --index {index}")
+
+
+def _print_status(
+    index: Path, sources: Path, manifest: "Manifest", changed: list[str] | None, faults: list[str]
+) -> None:
+    from qa_bot.manifest import pinned
+
+    click.echo(f"{index}: {_held(manifest)}\nbuilt     {manifest.built_at}\nmodel     {manifest.model}")
+    if pinned(index):
+        click.echo("pinned    by qa-bot index --rollback, until: qa-bot index")
+    for skip in manifest.skipped:
+        click.echo(f"skipped   {printable(skip.source)}: {skip.reason}")
+    for said in _languages(manifest):
+        click.echo(f"language  {said}")
+    if changed is None:
+        click.echo(f"sources   not here: there is no folder {sources}")
+    for source in changed or ():
+        click.echo(f"changed   {printable(source)}")
+    if changed:
+        click.echo(f"The index is stale. Refresh it with: qa-bot index --sources {sources} --index {index}")
+    for fault in faults:
+        click.echo(f"damaged   {fault}")
 
 
 @click.command(short_help="Remove every trace of deleted documents.")

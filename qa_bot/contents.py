@@ -32,6 +32,10 @@ _BY_NAME = (
     "SELECT id FROM documents WHERE source = ?",
     "SELECT documents.id FROM documents, json_each(also) WHERE json_each.value = ?",
 )
+_BY_PATTERN = (
+    "SELECT id FROM documents WHERE source GLOB ?1 "
+    "OR EXISTS (SELECT 1 FROM json_each(also) WHERE value GLOB ?1) ORDER BY id",
+)
 _BYLINES = ("author", "publisher", "date")
 _PASSAGES = 'SELECT document, start, "end", context, section, page FROM passages'
 _RANGE = "row >= ? AND row < ?"
@@ -124,15 +128,36 @@ class Documents(Mapping[str, Document]):
     def __len__(self) -> int:
         return int(self._contents.rows("SELECT coalesce(max(id), 0) FROM documents")[0][0])
 
-    def with_byline(self, field: str, limit: int) -> list[str]:
-        """The sources of up to `limit` documents that have an author, a publisher or a date."""
+    def with_byline(self, field: str, limit: int, among: Sequence[int] | None = None) -> list[str]:
+        """The sources of up to `limit` documents, of those ids, with an author, a publisher or a date."""
         if field not in _BYLINES:
             raise ValueError(f"{field!r} is none of {_BYLINES}")
+        narrowed = "" if among is None else "AND id IN (SELECT value FROM json_each(?))"
         found = self._contents.rows(
-            f"SELECT source FROM documents WHERE {field} != '' ORDER BY id LIMIT ?",  # noqa: S608
+            f"SELECT source FROM documents WHERE {field} != '' {narrowed} ORDER BY id LIMIT ?",  # noqa: S608
+            *(() if among is None else (json.dumps(among),)),
             limit,
         )
         return [source for (source,) in found]
+
+    def ids(self, name: str) -> list[int]:
+        """The ids of the documents of that name or, where there is none, whose name matches it as a pattern.
+
+        In a pattern, * is any characters, / among them, ? is one, and [ab] is one of those.
+        """
+        for query in (*_BY_NAME, *_BY_PATTERN):
+            if found := self._contents.rows(query, name):
+                return [number for (number,) in found]
+        return []
+
+    def lengths(self) -> list[int]:
+        """How many passages each document has, in their order."""
+        rows = self._contents.rows("SELECT end_row - first_row FROM documents ORDER BY id")
+        return [length for (length,) in rows]
+
+    def dates(self) -> list[str | None]:
+        """The date of each document as it is written there, in their order."""
+        return [written for (written,) in self._contents.rows("SELECT date FROM documents ORDER BY id")]
 
     def listed(self, wanted: str, limit: int) -> list[tuple[str, str | None]]:
         """(source, title) of up to `limit` documents whose source or title holds `wanted`, in their order."""

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from qa_bot.bot import QABot
 from qa_bot.byline import asked_field
 from qa_bot.calibration import THRESHOLD, Calibration
+from qa_bot.compound import joined, questions_in
 from qa_bot.errors import QABotError
 from qa_bot.metrics import (
     Floats,
@@ -33,6 +34,7 @@ from qa_bot.metrics import (
     risk_coverage,
 )
 from qa_bot.types import Answer, ScoredPassage, Turn
+from qa_bot.yes_no import asks_yes_or_no
 
 RETRIEVED = 10  # passages looked at for recall
 
@@ -55,6 +57,9 @@ class Case:
     history: tuple[Turn, ...] = ()
     split: str = ""
     paragraph: str | None = None  # of SQuAD: the source that the question was asked about
+    standalone: str | None = None  # of a follow-up: as it can be asked without history
+    parts: tuple[tuple[str, ...], ...] = ()  # of several questions, or a list: the answers of each
+    verdict: str | None = None  # of a question for yes or no: which, where the sources say it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +79,7 @@ class Outcome:
     rank: int | None  # of the first passage that holds the evidence, from 1; None: not among RETRIEVED
     answer: Answer  # the best candidate, whatever its score
     seconds: float
+    alone: Answer | None = None  # to a follow-up's standalone question
 
     @property
     def text(self) -> str:
@@ -132,8 +138,10 @@ def run(
         began = time.perf_counter()
         answer = bot.ask(case.question, case.history, sources=sources)
         seconds = time.perf_counter() - began
+        alone = bot.ask(case.standalone, sources=sources) if case.standalone else None
         retrieved = bot.retrieve(case.question, RETRIEVED, history=case.history, sources=sources)
-        outcomes.append(Outcome(case=case, rank=_rank(case, retrieved), answer=answer, seconds=seconds))
+        rank = _rank(case, retrieved)
+        outcomes.append(Outcome(case=case, rank=rank, answer=answer, seconds=seconds, alone=alone))
         if on_progress:
             on_progress("Asking", done, len(cases))
     return outcomes
@@ -196,6 +204,9 @@ def _group_figures(group: str, outcomes: Sequence[Outcome], threshold: float) ->
         )
     yield from mean("citations that hold the evidence", (o.cites_evidence for o in given if o.answer.text))
 
+    for name, values in _of_kinds(outcomes, threshold):
+        yield from mean(name, values)
+
     scores = np.array([o.answer.score for o in outcomes])
     can = np.array([bool(o.case.answers) for o in outcomes])
     right = np.array([o.right for o in outcomes])
@@ -218,6 +229,32 @@ def _group_figures(group: str, outcomes: Sequence[Outcome], threshold: float) ->
     yield from of("latency p95, ms", milliseconds, lambda v: float(np.percentile(v, 95)))
 
 
+def _of_kinds(outcomes: Sequence[Outcome], threshold: float) -> Iterator[tuple[str, list[float]]]:
+    """What is counted of follow-ups, of questions with several answers, and of those for yes or no."""
+    alone = [(o, replace(o, answer=o.alone)) for o in outcomes if o.alone]
+    yield "right or withheld, as asked", [_served(o, threshold) for o, _ in alone]
+    yield "right or withheld, asked alone", [_served(o, threshold) for _, o in alone]
+    several = [(o.case, _given_parts(o.answer, threshold)) for o in outcomes if o.case.parts]
+    wanted = [(texts, accepted) for case, texts in several for accepted in case.parts if accepted]
+    yield "parts found", [float(any(contains(t, accepted) for t in texts)) for texts, accepted in wanted]
+    given = [(text, case) for case, texts in several for text in texts]
+    yield "parts that are right", [float(any(contains(t, p) for p in case.parts)) for t, case in given]
+    decided = [(o.answer.verdict, o.case.verdict) for o in outcomes if o.case.kind == "yes-no"]
+    yield "yes or no said, rightly", [float(said == told) for said, told in decided if told]
+    yield "yes or no said, wrongly", [float(said is not None and said != told) for said, told in decided]
+
+
+def _served(outcome: Outcome, threshold: float) -> float:
+    """1 where the answer that is given is right, or an unanswerable question's withheld."""
+    given = _withhold(outcome.answer, threshold)
+    return float(contains(given.text or "", outcome.case.answers) if outcome.case.answers else not given.text)
+
+
+def _given_parts(answer: Answer, threshold: float) -> list[str]:
+    given = _withhold(answer, threshold)
+    return [part.text or "" for part in given.parts] or ([given.text] if given.text else [])
+
+
 def arrays(outcomes: Sequence[Outcome]) -> tuple[Floats, NDArray[np.bool_]]:
     """Scores, and whether the best candidate is right (never so where there is no answer)."""
     return np.array([o.answer.score for o in outcomes]), np.array([o.right for o in outcomes])
@@ -225,9 +262,12 @@ def arrays(outcomes: Sequence[Outcome]) -> tuple[Floats, NDArray[np.bool_]]:
 
 def _withhold(answer: Answer, threshold: float) -> Answer:
     """The answer as the bot gives it at this threshold."""
+    sure = [part for part in answer.parts if part.score >= threshold]
+    if answer.kind == "questions" and sure:
+        return joined(answer, sure, "questions")
     if answer.score >= threshold:
         return answer
-    return replace(answer, text=None, abstained=True, citations=())
+    return replace(answer, text=None, abstained=True, citations=(), parts=())
 
 
 def _rank(case: Case, retrieved: Sequence[ScoredPassage]) -> int | None:
@@ -253,6 +293,9 @@ def _project_case(fields: dict[str, Any]) -> Case:
         evidence=tuple(fields["evidence"]),
         history=tuple(Turn(question=t["question"], answer=t["answer"]) for t in fields.get("history", ())),
         split=fields.get("split", ""),
+        standalone=fields.get("standalone") if fields.get("history") else None,
+        parts=tuple(tuple(part) for part in fields.get("parts", ())),
+        verdict=fields.get("verdict"),
     )
 
 
@@ -287,8 +330,14 @@ def calibrate(
     no answer; the threshold is THRESHOLD. Raises EvalSetError where the cases are too few, or
     all right, or all wrong.
     """
-    # The rule for bylines has a score of its own, and no evidence.
-    read = [case for case in cases if not asked_field(case.question)]
+    # What a rule answers has a score of its own, and no evidence.
+    read = [
+        case
+        for case in cases
+        if not asked_field(case.question)
+        and not asks_yes_or_no(case.question)
+        and len(questions_in(case.question)) == 1
+    ]
     outcomes = run(bot, read, on_progress=on_progress)
     scores, right = arrays(outcomes)
     if len(read) < 20 or right.all() or not right.any():

@@ -11,7 +11,7 @@ from dataclasses import astuple, dataclass, fields
 import numpy as np
 
 from qa_bot.types import Passage
-from qa_bot.words import WordIndex, content_words, spelled_words, stems
+from qa_bot.words import CJK, WordIndex, content_words, spelled_words, stems
 
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 
@@ -51,7 +51,9 @@ class Asked:
     @property
     def unknown_words(self) -> list[str]:
         """The words of the question that no passage has, as they were typed."""
-        return [word for word, known in zip(self._spelled.values(), self._known, strict=True) if not known]
+        words = zip(self._spelled.values(), self._known, strict=True)
+        # Of scripts without spaces these are pairs of characters, perhaps of two words.
+        return [word for word, known in words if not known and not CJK.search(word)]
 
     def missing(self, passage: Passage) -> float:
         """The share of the question's words, by idf, that a passage lacks."""

@@ -12,7 +12,7 @@ from itertools import groupby
 
 from qa_bot.chunking import sentences
 from qa_bot.claims import Claim, Mentioned, claim_of, numbers, says_verbatim
-from qa_bot.reader import cite
+from qa_bot.quoting import cite
 from qa_bot.types import Citation, Passage
 from qa_bot.words import WordIndex, content_words
 

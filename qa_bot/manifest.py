@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from qa_bot.config import Settings
+from qa_bot.config import DEFAULT_MODEL, Settings
 from qa_bot.errors import IndexUnusable
 from qa_bot.files import digest_of, file_digest
 from qa_bot.sources import Skipped, scan
 
-FORMAT = 5
+FORMAT = 6
 
 STARTERS = "starters.json"  # in a build: [[question, source], ...]
 
@@ -43,6 +43,7 @@ class Manifest:
     passages: int
     skipped: tuple[Skipped, ...]
     files: dict[str, dict[str, Any]]  # name -> bytes, sha256
+    languages: dict[str, str]  # of documents that seem to be in another than English, by source
 
     @property
     def model(self) -> str:
@@ -65,9 +66,19 @@ class Manifest:
         return (str(reader["name"]), str(reader["digest"])) if reader else None
 
     @property
+    def english_only(self) -> bool:
+        """Whether the packaged encoder or reader is at work, which know no other language."""
+        return self.reader is None or self.model.endswith(DEFAULT_MODEL)
+
+    @property
     def sources(self) -> dict[str, str]:
         """SHA-256 of every file that was read or skipped for what it holds, by name."""
         return dict(self.inputs["sources"])
+
+    def fetched(self, source: str) -> str | None:
+        """The day on which a file was fetched, as its citations give it where it has no date itself."""
+        origin = self.inputs["origins"].get(source)
+        return str(origin["date"]) if origin else None
 
     def settings(self, index: Path) -> Settings:
         """Settings with which the build can be made again, from the folder that it was made from."""

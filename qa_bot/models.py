@@ -12,11 +12,12 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
+from qa_bot.config import DEFAULT_MODEL
 from qa_bot.encoder import Encoder, OnnxEncoder
 from qa_bot.errors import ModelError
 from qa_bot.files import digest_of
 from qa_bot.onnx_export import NOT_EXPORTABLE, RECIPE
-from qa_bot.sentence_transformer import DEFAULT_MODEL, SentenceTransformerEncoder, locate
+from qa_bot.sentence_transformer import SentenceTransformerEncoder, locate
 from qa_bot.span_model import SpanModel
 
 _EXPORTED_BY = ("sentence-transformers", "transformers", "torch", "onnx", "onnxscript", "onnxruntime")

@@ -10,7 +10,10 @@ from qa_bot import feedback
 from qa_bot.bot import QABot
 from qa_bot.editing import Editor, Step
 from qa_bot.errors import QABotError
+from qa_bot.languages import said_of
 from qa_bot.live import BotNow
+from qa_bot.manifest import Manifest
+from qa_bot.narrowing import wanted
 from qa_bot.prose import extractive, turn_of
 from qa_bot.rendering import as_text, count, whole_html
 from qa_bot.sources import PARSERS, Skipped
@@ -51,19 +54,19 @@ QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 def add_sources_panel(bot_now: BotNow, editor: Editor | None, source: gr.HTML) -> None:
     """What is indexed, to search and open (in `source`); with an editor, to add to and remove from."""
 
-    def listing(wanted: str | None) -> str:
-        return sources_html(bot_now(), wanted or "", removable=editor is not None)
+    def listing(searched: str | None) -> str:
+        return sources_html(bot_now(), searched or "", removable=editor is not None)
 
-    def click(wanted: str | None, event: gr.EventData) -> tuple[Any, Any, Any]:
+    def click(searched: str | None, event: gr.EventData) -> tuple[Any, Any, Any]:
         """(document pane, list, message) after a click on a document's name or on its removal."""
         try:
             if event.what == "open":
                 return whole_html(bot_now(), str(event.name)), gr.skip(), ""
             if editor:
                 editor.remove(str(event.name))
-                return gr.skip(), listing(wanted), _note(f"Removed {event.name}. Rebuild to forget it.")
+                return gr.skip(), listing(searched), _note(f"Removed {event.name}. Rebuild to forget it.")
         except QABotError as error:
-            return gr.skip(), listing(wanted), _note(str(error))
+            return gr.skip(), listing(searched), _note(str(error))
         return gr.skip(), gr.skip(), ""
 
     with gr.Accordion("Sources", open=False, elem_id="sources") as panel:
@@ -75,6 +78,35 @@ def add_sources_panel(bot_now: BotNow, editor: Editor | None, source: gr.HTML) -
         documents.click(click, search, [source, documents, progress], **QUIET)
         if editor:
             _add_editing(editor, listing, search, documents, progress)
+
+
+def add_narrowing_panel(bot_now: BotNow) -> list[Any]:
+    """Where to look, of each visitor's own choice: documents by name or pattern, and two days."""
+
+    def choices(searched: str) -> Any:
+        found = bot_now().listed(searched, MAX_LISTED)
+        return gr.update(
+            choices=[(f"{title} ({source})" if title else source, source) for source, title in found]
+        )
+
+    def search(event: gr.KeyUpData) -> Any:
+        return choices(str(event.input_value))
+
+    with gr.Accordion("Only in …", open=False, elem_id="only") as panel:
+        sources = gr.Dropdown(
+            label="These documents, by title, name or pattern (reports/*)",
+            elem_id="only-sources",
+            choices=[],
+            value=[],
+            multiselect=True,
+            allow_custom_value=True,
+        )
+        with gr.Row():
+            since = gr.Textbox(label="Dated since (as 2023-01-31)", elem_id="since", max_lines=1)
+            until = gr.Textbox(label="Dated until", elem_id="until", max_lines=1)
+    panel.expand(lambda: choices(""), None, sources, **QUIET)
+    sources.key_up(search, None, sources, **QUIET)
+    return [sources, since, until]
 
 
 def _add_editing(
@@ -169,39 +201,50 @@ def _keep_feedback(
     return "Kept. Thank you."
 
 
-def add_inspect_panel(bot_now: BotNow, answers: gr.State) -> None:
-    """How the last answer was found, looked into when the panel is open."""
+def add_inspect_panel(bot_now: BotNow, answers: gr.State, only: list[Any]) -> None:
+    """How the last answer was found, in what `only` narrows to, looked into when the panel is open."""
 
-    def inspect(is_open: bool, given: dict[int, Answer]) -> str:
+    def inspect(is_open: bool, given: dict[int, Answer], *fields: object) -> str:
         if not is_open:
             return ""
         exchanges = list(given.values())
         if not exchanges:
             return inspection_html(None)
         history = [turn_of(a) for a in exchanges[:-1]]
-        return inspection_html(bot_now().inspect(exchanges[-1].question, history))
+        try:
+            where = wanted(*fields)
+            inspection = bot_now().inspect(
+                exchanges[-1].question,
+                history,
+                sources=where.sources,
+                since=where.since,
+                until=where.until,
+            )
+        except QABotError as error:
+            return _note(str(error))
+        return inspection_html(inspection)
 
     with gr.Accordion("How it was found", open=False, elem_id="inspect") as panel:
         shown = gr.HTML(elem_id="inspection")
     is_open = gr.State(False)
     panel.expand(lambda: True, None, is_open, **QUIET)
     panel.collapse(lambda: False, None, is_open, **QUIET)
-    is_open.change(inspect, [is_open, answers], shown, **QUIET)
-    answers.change(inspect, [is_open, answers], shown, **QUIET)
+    is_open.change(inspect, [is_open, answers, *only], shown, **QUIET)
+    answers.change(inspect, [is_open, answers, *only], shown, **QUIET)
 
 
-def sources_html(bot: QABot, wanted: str, removable: bool) -> str:
-    """What is indexed, and the documents whose title or name holds `wanted`."""
+def sources_html(bot: QABot, searched: str, removable: bool) -> str:
+    """What is indexed, and the documents whose title or name holds `searched`."""
     manifest = bot.manifest
     built = manifest.built_at[:16].replace("T", " ")
-    found = bot.listed(wanted, MAX_LISTED + 1)
+    found = bot.listed(searched, MAX_LISTED + 1)
     rows = "".join(_document_row(source, title, removable) for source, title in found[:MAX_LISTED])
     more = f"<p>And more: search for one of {manifest.documents:,}.</p>" if len(found) > MAX_LISTED else ""
     none = "<p>No document of that name.</p>" if not found else ""
     return (
         f"<p>{count(manifest.documents, 'document')}, {count(manifest.passages, 'passage')}, "
         f"built {as_text(built)} UTC with {as_text(manifest.model)}.</p>"
-        f"<ul>{rows}</ul>{more}{none}{_skipped_html(manifest.skipped)}"
+        f"<ul>{rows}</ul>{more}{none}{_skipped_html(manifest.skipped)}{_languages_html(manifest)}"
     )
 
 
@@ -217,6 +260,11 @@ def _skipped_html(skipped: Sequence[Skipped]) -> str:
         return ""
     rows = "".join(f"<li>{as_text(s.source)}: {as_text(s.reason)}</li>" for s in skipped[:MAX_LISTED])
     return f"<p>Skipped: {len(skipped):,}</p><ul>{rows}</ul>"
+
+
+def _languages_html(manifest: Manifest) -> str:
+    said = said_of(manifest.languages) if manifest.english_only else []
+    return "".join(f"<p>{as_text(sentence)}</p>" for sentence in said)
 
 
 def inspection_html(inspection: Inspection | None) -> str:

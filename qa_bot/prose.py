@@ -6,7 +6,7 @@ its place where some come near.
 """
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from qa_bot.bot import QABot
@@ -17,6 +17,7 @@ from qa_bot.llm import LLM
 from qa_bot.prompt import messages
 from qa_bot.types import Answer, Citation, Passage, Sentence, Turn
 
+MAX_PASSAGES = 10  # of several questions in one; of one, they are as many as were read
 MAX_SENTENCES = 12  # of a model that were asked for five
 
 _MARK = r"\[\s*\d{1,3}(?:\s*[,;]\s*\d{1,3})*\s*\]"
@@ -34,30 +35,22 @@ class Writer:
         self._llm = llm
         self._entails = entails
 
-    def ask(self, bot: QABot, question: str, history: Sequence[Turn] = ()) -> Answer:
+    def write(self, bot: QABot, first: Answer) -> Answer:
         """The last of `answers`."""
-        *_, answer = self.answers(bot, question, history)
+        *_, answer = self.answers(bot, first)
         return answer
 
-    def answers(
-        self,
-        bot: QABot,
-        question: str,
-        history: Sequence[Turn] = (),
-        *,
-        top_k: int | None = None,
-        sources: Collection[str] | None = None,
-    ) -> Iterator[Answer]:
-        """The answer as it grows: extractive at first, then with one sentence more each time.
+    def answers(self, bot: QABot, first: Answer) -> Iterator[Answer]:
+        """An answer of the bot as it grows: itself, then with one sentence more each time.
 
-        Where the bot abstains, the model is not asked. Arguments and errors are those of `QABot.ask`; the
-        model's own become a note of the last answer, which is then the first one.
+        Where it abstains, the model is not asked. Where the model fails the last answer is the first one,
+        with a note.
         """
-        first = bot.ask(question, history, top_k=top_k, sources=sources)
         yield first
         if first.abstained:
             return
-        passages = [scored.passage for scored in first.nearest]
+        found = [scored.passage for answer in (first, *first.parts) for scored in answer.nearest]
+        passages = list(dict.fromkeys(found))[:MAX_PASSAGES]
         checker = bot.checker(self._entails)
         held: list[Sentence] = []
         # A quote of the extractive answer has its own words marked, and is the same quote.
@@ -65,7 +58,7 @@ class Writer:
         try:
             for text, numbers in cut(self._llm.stream(messages(first.understood, passages))):
                 sentence = hold(checker, text, numbers, passages)
-                quotes = (cited.setdefault(_place(c), bot.stamped(c)) for c in sentence.citations)
+                quotes = (cited.setdefault(_place(c), bot.checked_citation(c)) for c in sentence.citations)
                 held.append(replace(sentence, citations=tuple(quotes)))
                 yield self._joined(first, held)
                 if len(held) == MAX_SENTENCES:
@@ -107,6 +100,7 @@ class Writer:
             first,
             text=" ".join(said),
             kind="prose",
+            verdict=None,
             citations=tuple(citations),
             parts=(first, *(_part(first, citation) for citation in added)),
             sentences=tuple(held),
@@ -182,7 +176,7 @@ def _place(citation: Citation) -> tuple[str, int, int]:
 def _part(first: Answer, citation: Citation) -> Answer:
     """A quote as an answer of its own."""
     text = citation.quote[citation.answer_start : citation.answer_end]
-    return replace(first, text=text, citations=(citation,), notes=())
+    return replace(first, text=text, citations=(citation,), kind="span", verdict=None, parts=(), notes=())
 
 
 def _with_notes(answer: Answer, *notes: str) -> Answer:

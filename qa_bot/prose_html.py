@@ -14,13 +14,13 @@ PROSE_CSS = """
 WRITING = '<p class="note" role="status">Putting it into sentences …</p>'
 
 
-def prose_html(answer: Answer, number: int) -> str:
-    """The sentences of an answer, each with its citations; struck ones with why, and what is in their place.
+def prose_html(first: Answer, answer: Answer, number: int) -> str:
+    """The sentences of an answer that `first` was put into; struck ones with why, and what is in their place.
 
-    `number` is the answer's place in the session. Its notes follow.
+    `number` is the answer's place in the session. The notes that it has beside those of `first` follow.
     """
     said = "".join(_sentence_html(sentence, answer.citations, number) for sentence in answer.sentences)
-    notes = "".join(f'<p class="note">{as_text(note)}</p>' for note in answer.notes)
+    notes = "".join(f'<p class="note">{as_text(note)}</p>' for note in answer.notes[len(first.notes) :])
     return f'<div class="sentences">{said}</div>{notes}' if said else notes
 
 

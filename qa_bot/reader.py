@@ -1,19 +1,20 @@
 """Question + passages -> Answer: the words that say it, or an abstention."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from qa_bot.calibration import THRESHOLD, Calibration
-from qa_bot.chunking import sentences
+from qa_bot.compound import joined
+from qa_bot.conflicts import with_conflicts
 from qa_bot.evidence import LIMIT, Asked, Evidence
+from qa_bot.lists import MOST as MOST_ITEMS
+from qa_bot.lists import alike, asks_for_list, enumeration
+from qa_bot.quoting import cite, whole_words
 from qa_bot.span_model import PACKAGED, Span, SpanModel
-from qa_bot.types import Answer, Citation, Passage, Question, ScoredPassage
-from qa_bot.words import WordIndex
-
-_BEGINS_WITH_PRONOUN = re.compile(r"(it|its|he|his|she|her|they|their|this|these|those)\b", re.IGNORECASE)
-_ABBREVIATION = re.compile(r"(?:\b\w\.)+$")
-_PAIRS = (("(", ")"), ("[", "]"), ("“", "”"), ("‘", "’"), ('"', '"'))
+from qa_bot.types import Answer, Question, ScoredPassage
+from qa_bot.words import WordIndex, content_words
+from qa_bot.yes_no import SCORE as DECIDED
+from qa_bot.yes_no import Decision, asks_yes_or_no, decide
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,9 +31,28 @@ class Candidate:
         return self.scored.passage.text[self.start : self.end]
 
 
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    """A part of a passage that is read by itself: passage.text[start:end]."""
+
+    scored: ScoredPassage
+    start: int
+    end: int
+
+    @property
+    def text(self) -> str:
+        return self.scored.passage.text[self.start : self.end]
+
+
+UNDECIDED = "The sources say neither yes nor no in so many words: read the quote."
+LISTED = 0.5  # least certainty of the second and later items of a list (evals/README.md)
+
 # Which passage's answer to give, and how sure to be of it: two fits (training/evidence.py).
 RANKING = Evidence(found=0.316, dense=2.507, lexical=0.566, missing=-2.653, numbers=0.0)
 CERTAINTY = Evidence(found=0.278, dense=0.0, lexical=0.0, missing=0.0, numbers=-1.987)
+
+# How far below the best an answer may rank and still be held against it.
+_NEAR = 2.0
 
 # The bias is of the second of them.
 CALIBRATION = Calibration(
@@ -59,21 +79,96 @@ class Reader:
     def read(self, question: Question, passages: Sequence[ScoredPassage]) -> Answer:
         """Answer from `passages`, best first and at least one; they become `Answer.nearest`."""
         asked = Asked(question.understood, self._words)
-        candidates = self._candidates(question, asked, passages)
+        candidates = self._whole_passages(question, asked, passages)
         # The first of equals: max keeps the order of the passages.
         best = max(candidates, key=lambda candidate: candidate.evidence.weighed(RANKING), default=None)
+        asks_yes = asks_yes_or_no(question.understood)
+        decision = decide(question.understood, passages) if asks_yes else None
+        if decision:
+            return _decided(question, decision, passages)
         score = self.certainty(best) if best else 0.0
-        chosen = best if score >= self.threshold else None
+        if best is None or score < self.threshold:
+            return Answer(
+                question=question.text,
+                understood=question.understood,
+                text=None,
+                abstained=True,
+                score=score,
+                citations=(),
+                nearest=tuple(passages),
+                reason=_why_not(asked, passages),
+            )
+        answer = self._answer(question, best, passages)
+        if asks_yes:
+            return _undecided(answer)
+        if asks_for_list(question.understood):
+            items = self._items(question, asked, best, candidates)
+            parts = [self._answer(question, item, passages) for item in items]
+            return joined(answer, parts, "list") if len(parts) > 1 else parts[0]
+        return with_conflicts(answer, self._rivals(question, best, candidates, passages))
+
+    def _answer(self, question: Question, chosen: Candidate, passages: Sequence[ScoredPassage]) -> Answer:
         return Answer(
             question=question.text,
             understood=question.understood,
-            text=chosen.text if chosen else None,
-            abstained=chosen is None,
-            score=score,
-            citations=(cite(chosen.scored.passage, chosen.start, chosen.end),) if chosen else (),
+            text=chosen.text,
+            abstained=False,
+            score=self.certainty(chosen),
+            citations=(cite(chosen.scored.passage, chosen.start, chosen.end),),
             nearest=tuple(passages),
-            reason=None if chosen else _why_not(asked, passages),
         )
+
+    def _rivals(
+        self,
+        question: Question,
+        best: Candidate,
+        candidates: Sequence[Candidate],
+        passages: Sequence[ScoredPassage],
+    ) -> list[Answer]:
+        """What other passages answer about as well, as surely as is shown by itself; best first."""
+        # However little is withheld: what nobody is sure of contradicts nothing.
+        sure = max(self.threshold, self._calibration.threshold)
+        near = best.evidence.weighed(RANKING) - _NEAR
+        if self.certainty(best) < sure:
+            return []
+        rivals = [
+            candidate
+            for candidate in candidates
+            if candidate is not best
+            and self.certainty(candidate) >= sure
+            and candidate.evidence.weighed(RANKING) >= near
+        ]
+        rivals.sort(key=lambda candidate: candidate.evidence.weighed(RANKING), reverse=True)
+        return [self._answer(question, candidate, passages) for candidate in rivals]
+
+    def _items(
+        self, question: Question, asked: Asked, first: Candidate, candidates: Sequence[Candidate]
+    ) -> list[Candidate]:
+        """What else answers a question for several things, after the first and what stands beside it.
+
+        Each passage is read again without what it was found to say, until it says nothing more.
+        """
+        whole = _enumerated(first)
+        if " and " in whole.text:
+            return [whole]
+        sure = [first, *(c for c in candidates if c is not first and self.certainty(c) >= LISTED)]
+        waiting = [(c, _Stretch(c.scored, 0, len(c.scored.passage.text))) for c in sure]
+        found: list[Candidate] = []
+        while waiting and len(found) < MOST_ITEMS:
+            candidate, stretch = waiting.pop(0)
+            item = _enumerated(candidate)
+            fits = not found or alike(item.text, found[0].text)
+            if fits and "\n" not in item.text and not any(_say_the_same(item, other) for other in found):
+                found.append(item)
+            around = [
+                _Stretch(stretch.scored, stretch.start, item.start),
+                _Stretch(stretch.scored, item.end, stretch.end),
+            ]
+            around = [stretch for stretch in around if stretch.text.strip()]
+            for more, where in zip(self._candidates(question, asked, around), around, strict=True):
+                if more and self.certainty(more) >= LISTED:
+                    waiting.append((more, where))
+        return found or [first]
 
     def certainty(self, candidate: Candidate) -> float:
         """The estimated probability that a candidate answers the question, in [0, 1]."""
@@ -81,30 +176,77 @@ class Reader:
 
     def candidates(self, question: Question, passages: Sequence[ScoredPassage]) -> list[Candidate]:
         """Of each passage the span that answers best, with its evidence."""
-        return self._candidates(question, Asked(question.understood, self._words), passages)
+        return self._whole_passages(question, Asked(question.understood, self._words), passages)
 
-    def _candidates(
+    def _whole_passages(
         self, question: Question, asked: Asked, passages: Sequence[ScoredPassage]
     ) -> list[Candidate]:
-        texts = [scored.passage.text for scored in passages]
-        spans = self.model.read(question.read, texts)
-        whole = [span and _whole_words(text, span) for span, text in zip(spans, texts, strict=True)]
+        whole = [_Stretch(scored, 0, len(scored.passage.text)) for scored in passages]
+        return [candidate for candidate in self._candidates(question, asked, whole) if candidate]
+
+    def _candidates(
+        self, question: Question, asked: Asked, stretches: Sequence[_Stretch]
+    ) -> list[Candidate | None]:
+        """Of each stretch the span that answers best; None where that is no word."""
+        spans = self.model.read(question.understood, [stretch.text for stretch in stretches])
         return [
-            Candidate(
-                scored=scored,
-                start=span.start,
-                end=span.end,
-                evidence=Evidence(
-                    found=_within(span.found),
-                    dense=scored.dense,
-                    lexical=scored.lexical,
-                    missing=asked.missing(scored.passage),
-                    numbers=float(bool(asked.missing_numbers(scored.passage))),
-                ),
-            )
-            for scored, span in zip(passages, whole, strict=True)
-            if span
+            _candidate(asked, stretch, span) if span else None
+            for stretch, span in zip(stretches, spans, strict=True)
         ]
+
+
+def _candidate(asked: Asked, stretch: _Stretch, span: Span) -> Candidate | None:
+    whole = whole_words(stretch.text, span)
+    if not whole:
+        return None
+    scored = stretch.scored
+    return Candidate(
+        scored=scored,
+        start=stretch.start + whole.start,
+        end=stretch.start + whole.end,
+        evidence=Evidence(
+            found=_within(span.found),
+            dense=scored.dense,
+            lexical=scored.lexical,
+            missing=asked.missing(scored.passage),
+            numbers=float(bool(asked.missing_numbers(scored.passage))),
+        ),
+    )
+
+
+def _enumerated(candidate: Candidate) -> Candidate:
+    """A candidate with the rest of the enumeration that it is in."""
+    start, end = enumeration(candidate.scored.passage.text, candidate.start, candidate.end)
+    return replace(candidate, start=start, end=end)
+
+
+def _say_the_same(one: Candidate, other: Candidate) -> bool:
+    """Whether of two candidates one has all words of the other."""
+    ours, theirs = set(content_words(one.text)), set(content_words(other.text))
+    return ours <= theirs or theirs <= ours
+
+
+def _decided(question: Question, decision: Decision, passages: Sequence[ScoredPassage]) -> Answer:
+    """The sentence that decides a question for yes or no, and which of the two it says."""
+    passage = decision.scored.passage
+    return Answer(
+        question=question.text,
+        understood=question.understood,
+        text=passage.text[decision.start : decision.end],
+        abstained=False,
+        score=DECIDED,
+        citations=(cite(passage, decision.start, decision.end),),
+        nearest=tuple(passages),
+        kind="yes-no",
+        verdict=decision.verdict,
+    )
+
+
+def _undecided(answer: Answer) -> Answer:
+    """The whole quote, where it does not say yes or no outright."""
+    (citation,) = answer.citations
+    whole = replace(citation, answer_start=0, answer_end=len(citation.quote))
+    return replace(answer, text=citation.quote, citations=(whole,), kind="yes-no", notes=(UNDECIDED,))
 
 
 def _why_not(asked: Asked, passages: Sequence[ScoredPassage]) -> str:
@@ -122,67 +264,3 @@ def _why_not(asked: Asked, passages: Sequence[ScoredPassage]) -> str:
 
 def _within(score: float) -> float:
     return max(-LIMIT, min(LIMIT, score))
-
-
-def _whole_words(text: str, span: Span) -> Span | None:
-    """The span in whole words, with its currency or percent sign, without punctuation around it.
-
-    None where nothing but punctuation is left.
-    """
-    start, end = span.start, span.end
-    while start > 0 and _inside_a_word(text, start):
-        start -= 1
-    while end < len(text) and _inside_a_word(text, end):
-        end += 1
-    if start > 0 and text[start - 1] in "$€£¥#":
-        start -= 1
-    if end < len(text) and text[end] == "%":
-        end += 1
-    before = None
-    while before != (start, end) and start < end:
-        before = start, end
-        first, last = text[start], text[end - 1]
-        full_stop = last == "." and not _ABBREVIATION.search(text, start, end)
-        if first.isspace() or first in ",;:.!?":
-            start += 1
-        elif last.isspace() or last in ",;:!?" or full_stop:
-            end -= 1
-        elif any(first == left and right not in text[start + 1 : end] for left, right in _PAIRS):
-            start += 1
-        elif any(last == right and left not in text[start : end - 1] for left, right in _PAIRS):
-            end -= 1
-    return replace(span, start=start, end=end) if start < end else None
-
-
-def _inside_a_word(text: str, at: int) -> bool:
-    # From U+2E80 on are the scripts of East Asia, which put no spaces between words.
-    return text[at - 1].isalnum() and text[at].isalnum() and text[at] < "\u2e80"
-
-
-def cite(passage: Passage, start: int, end: int) -> Citation:
-    """The citation of passage.text[start:end] as the answer.
-
-    The quote is the sentence that it stands in, or the sentences; after the one before where it
-    begins with a pronoun.
-    """
-    spans = list(sentences(passage.text))
-    around = [span for span in spans if span[0] < end and start < span[1]]
-    quote_start = min([start, *(first for first, _ in around)])
-    quote_end = max([end, *(last for _, last in around)])
-    if _BEGINS_WITH_PRONOUN.match(passage.text, quote_start):
-        before = [first for first, last in spans if last <= quote_start]
-        quote_start = before[-1] if before else quote_start
-    return Citation(
-        source=passage.source,
-        start=passage.start + quote_start,
-        end=passage.start + quote_end,
-        quote=passage.text[quote_start:quote_end],
-        answer_start=start - quote_start,
-        answer_end=end - quote_start,
-        also=passage.also,
-        title=passage.title,
-        section=passage.section,
-        page=passage.page,
-        url=passage.url,
-        date=passage.date,
-    )

@@ -40,7 +40,8 @@ def answer_html(answer: Answer, number: int, suggested: Sequence[Starter] = (), 
     asks = "".join(f'<a href="#ask">{as_text(starter.question)}</a>' for starter in suggested)
     head = "Answered here:" if answer.abstained else "Also answered here:"
     asks = f'<p class="tools">{head}</p><p>{asks}</p>' if asks else ""
-    return f'{_said_html(answer, number)}{more}{asks}<p class="tools">{tools}</p>'
+    notes = "".join(f'<p class="note">{as_text(note)}</p>' for note in answer.notes)
+    return f'{_said_html(answer, number)}{notes}{more}{asks}<p class="tools">{tools}</p>'
 
 
 def count(number: int, noun: str) -> str:
@@ -83,8 +84,12 @@ def _citation_html(citation: Citation, number: int, item: int) -> str:
         place += " · changed since it was indexed"
     if before or after:
         said = f"<strong>{said}</strong>"
+    meant = "".join(
+        f'<p class="note">“{as_text(words)}” here means {as_text(meaning)}</p>'
+        for words, meaning in citation.resolved
+    )
     return (
-        f"<blockquote>{before}{said}{after}</blockquote>"
+        f"<blockquote>{before}{said}{after}</blockquote>{meant}"
         f'<p><a href="#cite-{number}-{item}">{item + 1} · {place}</a></p>'
     )
 

@@ -5,9 +5,8 @@ give this question (the sum of its words' idf, words that occur nowhere included
 one scale for every question and corpus, so the score of one question compares with another's.
 """
 
-from collections.abc import Collection
-
 import numpy as np
+from numpy.typing import NDArray
 
 from qa_bot.config import Settings
 from qa_bot.encoder import Encoder
@@ -25,28 +24,25 @@ class Retriever:
         self._settings = settings
 
     def retrieve(
-        self, question: str, top_k: int, sources: Collection[str] | None = None
+        self, question: str, top_k: int, within: NDArray[np.int64] | None = None
     ) -> tuple[ScoredPassage, ...]:
         """The `top_k` best passages, best first; fewer where there are fewer.
 
-        `sources` narrows the search to those documents. Raises InvalidQuestion where top_k < 1 or
-        where nothing is left to search.
+        `within` narrows the search to those rows, ascending and at least one. Raises InvalidQuestion
+        where top_k < 1.
         """
         if top_k < 1:
             raise InvalidQuestion(f"top_k must be at least 1, but it is {top_k}.")
         index = self._index
         vector = self.encoder.encode_query(question)
         lexical = index.words.scores(question)
-        if sources is None:
-            candidates = min(max(self._settings.candidates, top_k), len(lexical))
-            by_words = np.argpartition(-lexical, candidates - 1)[:candidates]
-            by_likeness = index.vectors.nearest(vector, candidates)
-            rows = np.array(sorted({*by_likeness.tolist(), *by_words.tolist()}), dtype=np.int64)
-        else:
-            ranges = [index.documents.rows_of(source) for source in sorted(sources)]
-            rows = np.array(sorted(row for rows in ranges for row in rows), dtype=np.int64)
-            if not len(rows):
-                raise InvalidQuestion(f"The index holds none of the documents asked for: {sorted(sources)}")
+        among = lexical if within is None else lexical[within]
+        candidates = min(max(self._settings.candidates, top_k), len(among))
+        by_words = np.argpartition(-among, candidates - 1)[:candidates]
+        if within is not None:
+            by_words = within[by_words]
+        by_likeness = index.vectors.nearest(vector, candidates, within)
+        rows = np.array(sorted({*by_likeness.tolist(), *by_words.tolist()}), dtype=np.int64)
         dense = index.vectors.cosines(vector, rows)
         weight = self._settings.dense_weight
         fused = weight * dense + (1 - weight) * lexical[rows]

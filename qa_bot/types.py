@@ -115,28 +115,10 @@ class Turn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """A question and, where it leans on an earlier exchange, that exchange."""
+    """A question as it was asked, and so that it can be asked alone; mostly they are one."""
 
     text: str
-    topic: Turn | None = None
-
-    @property
-    def understood(self) -> str:
-        """The question so that it can be read alone."""
-        return f"{self.topic.question} {self.text}" if self.topic else self.text
-
-    @property
-    def read(self) -> str:
-        """What to find an answer to: with what the topic was answered, for "it" and "there" to mean.
-
-        Without the topic's question, or that would be answered again.
-        """
-        return f"{self.text} {self.topic.answer or ''}".strip() if self.topic else self.text
-
-    @property
-    def search(self) -> str:
-        """What to look for: also the words that the topic was answered with."""
-        return f"{self.understood} {self.topic.answer or ''}".strip() if self.topic else self.text
+    understood: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,7 +141,7 @@ class Answer:
     says in one line why.
     `understood` is the question as it was taken: longer than asked in a follow-up.
     What is more than one span of a source is made of `parts`, each an answer with citations of its own:
-    `text` joins theirs, `citations` are all of theirs.
+    `text` joins theirs, `citations` are all of theirs; of a conflict, `text` and `score` are the newest's.
     """
 
     question: str
@@ -171,6 +153,7 @@ class Answer:
     nearest: tuple[ScoredPassage, ...]
     reason: str | None = None  # None where it answers
     kind: AnswerKind = "span"
+    verdict: Literal["yes", "no"] | None = None  # of a question for one, where the quote is that clear
     parts: tuple["Answer", ...] = ()
     sentences: tuple[Sentence, ...] = ()  # of a language model, in order; `parts` begin with its own answer
     notes: tuple[str, ...] = ()  # what the reader should know about how it was answered, a sentence each

@@ -69,17 +69,33 @@ class VectorIndex:
     def dimension(self) -> int:
         return int(self.rows.shape[1])
 
-    def nearest(self, vector: Vectors, count: int) -> NDArray[np.int64]:
-        """The `count` rows of highest cosine with `vector`, best first; `count` <= len(self).
+    def nearest(
+        self, vector: Vectors, count: int, within: NDArray[np.int64] | None = None
+    ) -> NDArray[np.int64]:
+        """The `count` rows of highest cosine with `vector`, best first; of the rows `within`, where given.
 
-        Beyond EXACT_ROWS they are almost the highest, and fewer where the lists looked at hold fewer.
+        `count` <= how many there are. Beyond EXACT_ROWS they are almost the highest, and fewer where the
+        lists looked at hold fewer.
         """
+        if within is not None and (self._inverted is None or len(within) <= EXACT_ROWS):
+            return within[np.argsort(-self.cosines(vector, within), kind="stable")[:count]]
         if self._inverted is None:
             _, rows = faiss.knn(vector[None, :], self.rows, count, metric=faiss.METRIC_INNER_PRODUCT)
         else:
-            _, rows = self._inverted.search(vector[None, :], count)
+            _, rows = self._inverted.search(vector[None, :], count, params=self._only(within))
         nearest: NDArray[np.int64] = rows[0][rows[0] >= 0]
         return nearest
+
+    def _only(self, within: NDArray[np.int64] | None) -> Any:
+        """Search parameters that leave out all rows but those."""
+        if within is None:
+            return None
+        bits = np.zeros(len(self), dtype=bool)
+        bits[within] = True
+        selector: Any = faiss.IDSelectorBitmap  # as faiss wraps it; its stubs know the C++ one
+        parameters: Any = faiss.SearchParametersIVF
+        wanted = selector(np.packbits(bits, bitorder="little"))
+        return parameters(sel=wanted, nprobe=self._inverted.nprobe)
 
     def cosines(self, vector: Vectors, rows: NDArray[np.int64]) -> Vectors:
         """The cosine of `vector` with each of `rows`, in their order."""

@@ -22,7 +22,14 @@ from numpy.typing import NDArray
 from qa_bot.encoder import Vectors
 
 _STEMMER = Stemmer.Stemmer("english")
-_WORD = re.compile(r"\b\w\w+\b")
+# Chinese characters, kana and hangul, of scripts that put no spaces between words, or not between all.
+_CJK = (
+    "\u1100-\u11ff\u2e80-\u2fdf\u3005-\u3007\u3040-\u30ff\u3130-\u318f\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
+    "\uac00-\ud7a3\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"
+)
+_WORD = re.compile(rf"\b\w\w+\b|[{_CJK}]")
+CJK = re.compile(f"[{_CJK}]")  # a character of one
+_CJK_OR_NOT = re.compile(rf"[{_CJK}]+|[^{_CJK}]{{2,}}")
 
 # NLTK's English stop words, and the rest of "how many", "how much" and "whose", which ask and mean
 # nothing else.
@@ -48,8 +55,21 @@ def content_words(text: str) -> list[str]:
 
 
 def spelled_words(text: str) -> list[str]:
-    """The words that `content_words` gives the stems of, as the text spells them."""
-    return [word for word in _WORD.findall(text) if word.lower() not in _NO_CONTENT]
+    """The words that `content_words` gives the stems of, as the text spells them.
+
+    Of scripts without spaces these are pairs of neighbouring characters, as of Lucene's CJKAnalyzer: two
+    texts that share a word share its pairs, whatever stands around it.
+    """
+    words = _WORD.findall(text)
+    if CJK.search(text):
+        words = [part for word in words for run in _CJK_OR_NOT.findall(word) for part in _pairs(run)]
+    return [word for word in words if word.lower() not in _NO_CONTENT]
+
+
+def _pairs(run: str) -> list[str]:
+    """The pairs of neighbouring characters of a run without spaces; another word is one whole."""
+    whole = len(run) == 1 or not CJK.match(run)
+    return [run] if whole else [run[i : i + 2] for i in range(len(run) - 1)]
 
 
 def stems(words: Sequence[str]) -> list[str]:

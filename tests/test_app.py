@@ -11,6 +11,7 @@ import threading
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from hypothesis import strategies as st
 from serving import GRADIO_WARNING, serving
 
 from qa_bot import QABot, QABotError, Settings, Turn, build_index
-from qa_bot.rendering import as_text, document_html
+from qa_bot.rendering import answer_html, as_text, document_html
 
 pytestmark = pytest.mark.filterwarnings(GRADIO_WARNING)
 
@@ -85,6 +86,27 @@ def test_follow_up_is_understood_with_the_history_that_is_sent_along(port: int, 
     turn = {"question": FIRST_LIGHT, "answer": first.text}
     assert connect(port).predict(FOLLOW_UP, [turn], api_name="/ask") == expected
     assert post(port, "ask", {"data": [FOLLOW_UP, [turn]]}) == ("complete", [expected])
+
+
+def test_ask_and_retrieve_are_narrowed_by_what_is_sent_along(port: int, article_bot: QABot) -> None:
+    only = {"sources": ["china-*"], "since": "2023-04-03", "until": "3 April 2023"}
+    day = date(2023, 4, 3)
+    expected = article_bot.ask(FIRST_LIGHT, sources=["china-*"], since=day, until=day)
+    event, [said] = post(port, "v2/ask", {"question": FIRST_LIGHT, **only})
+    assert event == "complete" and said == json.loads(json.dumps(dataclasses.asdict(expected)))
+    assert said["notes"][0].startswith("Looked only in 1 document, dated from 3 April 2023 to 3 April 2023")
+    event, [found] = post(port, "retrieve", {"data": [FIRST_LIGHT, 2, *only.values()]})
+    assert event == "complete" and len(found) == 2
+    for wrong, words in (
+        ({"sources": "china-*"}, "sources must be a list"),
+        ({"sources": ["lost/*"]}, "holds none of the documents asked for"),
+        ({"since": "soon"}, "since must be a day such as 2023-01-31, but it is 'soon'."),
+        ({"until": 5}, "until must be a day"),
+        ({"until": "2020-01-01"}, "No document is dated 1 January 2020 or earlier."),
+    ):
+        for route in ("v2/ask", "v2/retrieve"):
+            event, data = post(port, route, {"question": FIRST_LIGHT, **wrong})
+            assert event == "error" and words in data["error"]
 
 
 def test_endpoint_remembers_nothing_of_a_caller(port: int, article_bot: QABot) -> None:
@@ -153,6 +175,26 @@ def test_server_logs_no_question(port: int, capfd: pytest.CaptureFixture[str]) -
     post(port, "v2/ask", {"question": secret, "history": secret})
     logged = capfd.readouterr()
     assert "Zebedee" not in logged.out + logged.err
+
+
+def test_notes_and_resolved_dates_are_shown_as_text_outside_the_quote(article_bot: QABot) -> None:
+    answer = article_bot.ask(FIRST_LIGHT)
+    assert '<p class="note">“March to June last year” here means March to June 2022</p>' in answer_html(
+        answer, 0
+    )
+    hostile = dataclasses.replace(
+        answer,
+        notes=(HOSTILE_TITLE,),
+        citations=(dataclasses.replace(answer.citations[0], resolved=((HOSTILE, HOSTILE_TITLE),)),),
+    )
+    for shown in (
+        answer_html(hostile, 0),
+        answer_html(dataclasses.replace(hostile, text=None, abstained=True, citations=()), 0),
+    ):
+        markup = Markup(shown)
+        assert HOSTILE_TITLE in markup.text and not {"img", "script"} & {
+            tag.split()[0] for tag in markup.tags
+        }
 
 
 @pytest.mark.parametrize(

@@ -317,9 +317,10 @@ def test_no_serious_barrier_is_found_by_axe(
         assert barriers() == []
         visitor.ask(FIRST_LIGHT)
         visitor.ask(UNSAID)
-        visitor.page.get_by_role("button", name="Sources").click()
-        visitor.page.get_by_role("button", name="How it was found").click()
+        for panel in ("Only in", "Sources", "How it was found"):
+            visitor.page.get_by_role("button", name=panel).click()
         expect(visitor.page.locator("#inspection table")).to_be_visible()
+        expect(visitor.page.get_by_label("Dated since")).to_be_visible()
         assert barriers() == []
         visitor.leave()
 
@@ -344,6 +345,24 @@ def test_sources_are_searched_and_opened_and_nothing_can_be_changed(
     expect(page.locator("#source h2")).to_have_text(title)
     expect(page.locator("#source .document")).to_contain_text("Interpol")
     expect(page.locator("[data-remove], #rebuild, #address")).to_have_count(0)
+
+
+def test_a_visitor_narrows_questions_to_documents_and_days(visitor: Visitor) -> None:
+    page = visitor.page
+    page.get_by_role("button", name="Only in").click()
+    only = page.locator("#only-sources input")
+    only.click()
+    only.press_sequentially("CYBERSP")
+    page.get_by_role("option", name=re.compile(ARTICLE)).click()
+    page.get_by_label("Dated since").fill("2023-04-04")
+    expect(visitor.ask(FIRST_LIGHT)).to_contain_text("No document is dated 4 April 2023 or later.")
+    page.get_by_label("Dated since").fill("2023-04-03")
+    said = visitor.ask(FIRST_LIGHT)
+    expect(said).to_contain_text(f"Looked only in 1 document, dated 3 April 2023 or later: {ARTICLE}.")
+    expect(said).to_contain_text("“March to June last year” here means March to June 2022")
+    only.press_sequentially("lost/*")
+    only.press("Enter")
+    expect(visitor.ask(FIRST_LIGHT)).to_contain_text("No document is named lost/*.")
 
 
 def test_how_an_answer_was_found_is_shown_for_each_passage(visitor: Visitor, article_bot: QABot) -> None:

@@ -46,9 +46,9 @@ def test_ask_prints_the_answer_then_each_checked_sentence(article_index: Path, a
         )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
     assert server.asked[0][0]["Authorization"] == f"Bearer {KEY}" and KEY not in done.stdout
-    said, _, _, kept, quote, place, struck, why, *_ = (line for line in done.stdout.splitlines() if line)
-    assert said == "one of 76"
-    assert kept.startswith("The operation led to 2,000 arrests. [")
+    extractive, _, sentences = done.stdout.partition("\nThe operation led to 2,000 arrests. [2]\n")
+    assert extractive.startswith("one of 76\n")
+    quote, place, struck, why, *_ = (line for line in sentences.splitlines() if line)
     assert quote.startswith("  Initiated by Interpol, the operation led to 2,000 arrests")
     assert place.startswith("  [2] china-cyberspace-governance.md, characters ")
     assert "3,000 arrests" in struck and "\x1b" not in struck

@@ -472,7 +472,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "manifest with a field more": (lambda i: _edit_manifest(i, lambda m: m.update(x=1)), "is damaged"),
     "manifest of another format": (
         lambda index: _edit_manifest(index, lambda m: m.update(format=99)),
-        "has format 99, but this qa-bot reads format 5",
+        "has format 99, but this qa-bot reads format 6",
     ),
     "manifest without files": (lambda i: _edit_manifest(i, lambda m: m.update(files=[])), "is damaged"),
     "manifest without encoder": (lambda i: _edit_manifest(i, lambda m: m.update(inputs={})), "is damaged"),

@@ -59,7 +59,7 @@ def test_checked_sentences_follow_the_extractive_answer_and_lies_are_struck(arti
         f"{TRUE} [{n}]. ", f"The operation led to 3,000 arrests [{n}]. Nobody was hu", "rt anywhere. [9]",
         " Initiated by Interpol, the operation led to 2,000 arrests.",
     )  # fmt: skip
-    answers = list(Writer(llm).answers(article_bot, FIRST_LIGHT))
+    answers = list(Writer(llm).answers(article_bot, article_bot.ask(FIRST_LIGHT)))
     first, last = answers[0], answers[-1]
     assert first == article_bot.ask(FIRST_LIGHT)
     assert [len(answer.sentences) for answer in answers] == [0, 1, 2, 3, 4, 4]
@@ -79,13 +79,13 @@ def test_checked_sentences_follow_the_extractive_answer_and_lies_are_struck(arti
 
 def test_where_the_bot_abstains_the_model_is_not_asked(article_bot: QABot) -> None:
     llm = FakeLLM("Paris is the capital of France. [1]")
-    (answer,) = Writer(llm).answers(article_bot, "What is the capital of France?")
+    (answer,) = Writer(llm).answers(article_bot, article_bot.ask("What is the capital of France?"))
     assert answer.abstained and llm.asked == []
 
 
 @pytest.mark.parametrize("said", ["", "I do not know.", "Aliens landed in Nevada [1]. They left [2]."])
 def test_where_nothing_stands_the_extractive_answer_does_with_a_note(article_bot: QABot, said: str) -> None:
-    answer = Writer(FakeLLM(said)).ask(article_bot, FIRST_LIGHT)
+    answer = Writer(FakeLLM(said)).write(article_bot, article_bot.ask(FIRST_LIGHT))
     extractive = article_bot.ask(FIRST_LIGHT)
     assert (answer.text, answer.kind, answer.citations) == (extractive.text, "span", extractive.citations)
     assert answer.notes == (
@@ -97,7 +97,7 @@ def test_where_nothing_stands_the_extractive_answer_does_with_a_note(article_bot
 def test_a_model_that_fails_in_the_middle_leaves_the_extractive_answer(article_bot: QABot) -> None:
     n = number_of(article_bot, "76 countries")
     llm = FakeLLM(f"{TRUE} [{n}]. Then ", LLMError("The model 'fake' did not answer in time."))
-    *_, before, last = Writer(llm).answers(article_bot, FIRST_LIGHT)
+    *_, before, last = Writer(llm).answers(article_bot, article_bot.ask(FIRST_LIGHT))
     assert before.kind == "prose"
     assert last == Answer(
         **{f: getattr(article_bot.ask(FIRST_LIGHT), f) for f in Answer.__slots__}
@@ -112,7 +112,7 @@ def test_a_model_that_fails_in_the_middle_leaves_the_extractive_answer(article_b
 def test_a_follow_up_is_asked_as_understood_and_without_the_conversation(article_bot: QABot) -> None:
     llm = FakeLLM("")
     history = [turn_of(article_bot.ask(FIRST_LIGHT))]
-    answer = Writer(llm).ask(article_bot, "And who started it?", history)
+    answer = Writer(llm).write(article_bot, article_bot.ask("And who started it?", history))
     (asked,) = llm.asked
     assert answer.understood in asked[1]["content"] and len(asked) == 2
 
@@ -142,7 +142,8 @@ def test_a_model_that_obeys_what_it_reads_gets_nothing_of_it_into_the_answer(
     question = "Who started First Light?"
     with scripted(m=obey) as server:
         writer = Writer(open_llm("m", server.url, KEY))
-        answer = writer.ask(bot, f"{question} {INJECTION}" if planted == "question" else question)
+        asked = f"{question} {INJECTION}" if planted == "question" else question
+        answer = writer.write(bot, bot.ask(asked))
     assert len(server.asked) == 1 and len(answer.sentences) >= 7
     assert all(sentence.why for sentence in answer.sentences)
     said = replace(answer, sentences=(), nearest=(), question="", understood="")

@@ -13,7 +13,8 @@ from strategies import PROPERTY, PROSE, QUESTION, TEXT
 from qa_bot import Answer, Passage, Question, ScoredPassage
 from qa_bot.chunking import sentences
 from qa_bot.evidence import Asked
-from qa_bot.reader import CALIBRATION, Reader, cite
+from qa_bot.quoting import cite
+from qa_bot.reader import CALIBRATION, Reader
 from qa_bot.span_model import Span, SpanModel
 
 
@@ -44,7 +45,7 @@ def _read(texts: list[str], question: str, model: SpanModel, threshold: float = 
         ScoredPassage(passage=_passage(t, 1000 * n, f"{n}.txt"), score=0.5, dense=0.5, lexical=0.5)
         for n, t in enumerate(texts)
     ]
-    return reader.read(Question(text=question), scored)
+    return reader.read(Question(text=question, understood=question), scored)
 
 
 MODEL = SpanModel()

@@ -1,6 +1,7 @@
 """Conversations that can be checked later."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,22 @@ def test_a_quote_stands_moves_or_is_lost_with_its_file(
         (False, "the file no longer says so"),
         (False, "the file is gone, or cannot be read"),
     ]
+
+
+@pytest.mark.parametrize("export", [as_json, as_markdown])
+def test_notes_and_what_relative_dates_mean_are_exported_beside_the_quote(
+    settings: Settings, export: Callable[[list[Answer]], str]
+) -> None:
+    write(settings.sources, {"a.md": "---\ndate: 2020-05-01\n---\nThe museum opened last year."})
+    build_index(settings, FakeEncoder())
+    bot = QABot.open(settings.index, encoder=FakeEncoder())
+    answers = [bot.ask(question, sources=["a.*"]) for question in (QUESTIONS[0], QUESTIONS[2])]
+    assert answers[0].citations and answers[1].abstained
+    text = export(answers)
+    assert [c for _, c in citations_of(text)] == list(answers[0].citations)
+    assert answers[0].citations[0].resolved == (("last year", "2019"),)
+    shown = text.partition("<!--")[0]
+    assert shown.count("Looked only in 1 document") == 2 and "2019" in shown
 
 
 @given(question=TEXT, said=TEXT, quote=TEXT)

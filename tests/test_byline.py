@@ -1,45 +1,12 @@
-"""The two rules: which questions lean on earlier ones, and which are about a document itself."""
+"""The rule for questions about a document itself."""
 
 from dataclasses import replace
 
 import pytest
 from conftest import FakeEncoder
 
-from qa_bot import QABot, Settings, Turn, build_index
+from qa_bot import QABot, Settings, build_index
 from qa_bot.byline import asked_field
-from qa_bot.followup import understand
-
-LAMP = Turn(question="Who made the lamp?", answer="A smith made the lamp.")
-RIVER = Turn(question="How long is the river?", answer=None)
-
-
-@pytest.mark.parametrize(
-    "question",
-    [
-        "And when?",
-        "Who bought it?",
-        "What about the wick?",
-        "why",
-        "Where did they live?",
-        "Is that so?",
-        "2021?",
-    ],
-)
-def test_a_question_that_leans_is_understood_with_the_last_exchange_that_had_an_answer(question: str) -> None:
-    asked = understand(question, [LAMP, RIVER])
-    assert asked.topic == LAMP and asked.understood == f"Who made the lamp? {question}"
-    assert asked.search == f"Who made the lamp? {question} A smith made the lamp."
-    assert understand(question, [RIVER]).understood == f"How long is the river? {question}"
-    assert understand(question, []).understood == question
-
-
-@pytest.mark.parametrize(
-    "question",
-    ["How deep is the river Nile?", "Who wrote the white paper?", "When did Interpol start First Light?"],
-)
-def test_a_question_that_stands_alone_is_left_alone(question: str) -> None:
-    asked = understand(question, [LAMP])
-    assert asked.topic is None and asked.understood == asked.search == question
 
 
 @pytest.mark.parametrize(
