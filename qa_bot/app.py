@@ -59,6 +59,8 @@ CSS = (
 #source mark { background: #ffe08a; color: #1a1a1a; padding: .1em 0; border-radius: .15em; }
 #source .changed { color: #b45309; font-weight: 600; margin: 0 0 .8em; }
 #source .where { color: var(--quiet); font-size: .85em; margin: 0 0 .8em; }
+/* A refusal is told in a message of its own; over the conversation Gradio would write "Error", no more. */
+[data-testid="status-tracker"]:has(.error) { display: none; }
 footer, footer button { color: var(--body-text-color) !important; }
 #source h2 { margin: 0; font-size: 1.05em; }
 """

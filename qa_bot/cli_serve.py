@@ -1,5 +1,6 @@
 """qa-bot serve: the app, and what stands before it."""
 
+import ipaddress
 import socket
 import threading
 from collections.abc import Iterator
@@ -11,10 +12,18 @@ import click
 
 from qa_bot.cli_index import print_report
 from qa_bot.cli_options import fail, index_option, settings, threshold_option, top_k_option
+from qa_bot.config import PER_MINUTE
 from qa_bot.errors import QABotError
 
 if TYPE_CHECKING:
     from qa_bot.live import LiveBot
+
+
+def _an_address(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
+    try:
+        return value and str(ipaddress.ip_network(value, strict=False))
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is no IP address; name the proxy's, as 127.0.0.1.") from None
 
 
 @click.command()
@@ -46,6 +55,14 @@ if TYPE_CHECKING:
     "--root-path", envvar="QA_BOT_ROOT_PATH", show_envvar=True, default="", metavar="/PATH",
     help="Where a proxy shows it.",
 )  # fmt: skip
+@click.option(
+    "--proxy", envvar="QA_BOT_PROXY", show_envvar=True, metavar="ADDRESS", callback=_an_address,
+    help="The proxy in front: who asks is whom its X-Forwarded-For names.",
+)  # fmt: skip
+@click.option(
+    "--rate-limit", type=click.IntRange(0), envvar="QA_BOT_RATE_LIMIT", default=PER_MINUTE, show_default=True,
+    show_envvar=True, help="Requests a minute from one address, two a question; 0: any number.",
+)  # fmt: skip
 def serve(
     index: Path,
     top_k: int | None,
@@ -58,6 +75,8 @@ def serve(
     allow_uploads: bool,
     names: tuple[str, ...],
     root_path: str,
+    proxy: str | None,
+    rate_limit: int,
 ) -> None:
     """Open the app, to ask in a browser. It takes up a rebuilt index by itself."""
     guard_options = _guard_options(host, auth, no_auth, names)
@@ -71,7 +90,8 @@ def serve(
     from qa_bot.server import Guard, Server, build_server
 
     editor = Editor(live.now, index) if allow_uploads else None
-    server = Server(build_server(live.now, Guard(**guard_options), root_path, editor, index), host, port)
+    guard = Guard(**guard_options, per_minute=rate_limit)
+    server = Server(build_server(live.now, guard, root_path, editor, index), host, port, proxy)
     shown = f"[{host}]" if ":" in host else host
     click.echo(f"Ask at http://{shown}:{port}{root_path} (stop with Ctrl+C)")
     try:

@@ -5,6 +5,10 @@ from pathlib import Path
 
 MAX_QUESTION_CHARS = 2_000  # about what an encoder's window of 256 tokens can hold
 
+# Requests that a server takes from one address in a minute. A question in the page is two: who types
+# does not come near.
+PER_MINUTE = 240
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:

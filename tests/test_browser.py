@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from conftest import ARTICLE
+from gradio.queueing import Queue
 from playwright.sync_api import (
     Browser,
     BrowserContext,
@@ -27,6 +28,7 @@ from qa_bot.editing import Editor
 from qa_bot.encoder import OnnxEncoder
 from qa_bot.feedback import drafts
 from qa_bot.live import LiveBot
+from qa_bot.server import Guard
 from qa_bot.transcript import citations_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings(GRADIO_WARNING)]
@@ -56,6 +58,12 @@ IS_IN_SIGHT = """element => {
     const label = document.querySelector('#chat label')?.getBoundingClientRect();
     const covered = label && own.left < label.right && own.top < label.bottom;
     return own.top >= log.top && own.bottom <= log.bottom && !covered;
+}"""
+
+# Whether nothing lies over the middle of an element.
+IS_ON_TOP = """element => {
+    const {left, top, width, height} = element.getBoundingClientRect();
+    return element.contains(document.elementFromPoint(left + width / 2, top + height / 2));
 }"""
 
 
@@ -437,6 +445,33 @@ def test_question_is_shown_as_it_was_typed(visitor: Visitor) -> None:
         assert shown.inner_text().split() == question.split()
         obeyed = shown.locator("script, img, a, b, strong, em, h1, code, pre, li, blockquote, .katex")
         expect(obeyed).to_have_count(0)
+
+
+@pytest.mark.parametrize("why", ["too often", "full queue"])
+def test_a_question_that_is_put_off_says_so_and_leaves_the_page_as_it_was(
+    browser: Browser, article_bot: QABot, monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    often = why == "too often"
+    with (
+        serving(article_bot, Guard(per_minute=4 if often else 0)) as port,
+        browser.new_context() as context,
+    ):
+        visitor = Visitor(context, f"http://127.0.0.1:{port}")
+        visitor.ask(FIRST_LIGHT)
+        visitor.page.wait_for_timeout(500)  # the panels follow
+        if not often:
+            monkeypatch.setattr(Queue, "__len__", lambda self: app.MAX_WAITING)
+        said = "Too many requests from your address" if often else "Too many questions are waiting"
+        message = visitor.page.get_by_role("status").get_by_text(said).first
+        for _ in range(4):  # of these the last at least is put off
+            visitor.box.fill(WHITE_PAPER)
+            visitor.box.press("Enter")
+            visitor.page.wait_for_timeout(500)
+        expect(message).to_contain_text(re.compile(r"Try again in \d+ s\."))
+        expect(visitor.box).to_have_value(WHITE_PAPER)
+        expect(visitor.answers.nth(0)).to_contain_text("76 countries")
+        assert visitor.answers.nth(0).evaluate(IS_ON_TOP)
+        assert all("429" in fault for fault in visitor.faults)
 
 
 # Visitors, and documents that are not to be trusted.

@@ -18,7 +18,7 @@ import pytest
 from click.testing import CliRunner
 from conftest import ARTICLE, ROOT, FakeEncoder
 
-from qa_bot import QABot, Settings, build_index, cli_serve
+from qa_bot import QABot, Settings, build_index, cli, cli_serve
 from qa_bot.encoder import OnnxEncoder
 from qa_bot.feedback import keep
 from qa_bot.manifest import FORMAT, Manifest
