@@ -1,6 +1,7 @@
 """The endpoints for programs: stateless and typed."""
 
 import dataclasses
+import json
 from typing import Any
 
 import gradio as gr
@@ -10,32 +11,64 @@ from qa_bot.live import BotNow
 from qa_bot.types import Turn
 
 
-def add_endpoints(bot_now: BotNow) -> None:
-    """Give the page under construction /ask and /retrieve, over the bot of the moment."""
+def add_endpoints(bot_now: BotNow, mcp: bool) -> None:
+    """Give the page under construction /ask and /retrieve, over the bot of the moment.
 
-    def ask(question: str, history: list[dict[str, Any]] | None = None) -> dict[str, Any]:
-        """Answer one question. `history` is the earlier turns, oldest first: {question, answer}."""
+    With `mcp` they can be called as tools. The docstrings of both are what their callers are told of them.
+    """
+
+    def ask(
+        question: str, history: list[dict[str, Any]] | None = None, request: gr.Request | None = None
+    ) -> dict[str, Any]:
+        """Answer a question from the user's own documents, in words of these documents, with citations.
+
+        `text` is the answer and `citations` say where it stands: `quote` is the sentence, verbatim, `source`
+        the document. Where `abstained` is true the documents do not say it: tell so, and do not guess.
+
+        Args:
+            question: One question, in plain words.
+            history: Earlier turns, oldest first, for follow-up questions: {question, answer}.
+        """
         try:
-            return dataclasses.asdict(bot_now().ask(*_arguments(question, history)))
+            answer = bot_now().ask(*_arguments(question, history))
+            given: dict[str, Any] = _given(dataclasses.asdict(answer), request)
+            return given
         except QABotError as error:
             # Printed, the exception would put the question into the server's log.
             raise gr.Error(str(error), print_exception=False) from None
 
-    def retrieve(question: str, top_k: int | None = None) -> list[dict[str, Any]]:
-        """The passages that match a question best, best first, with their scores."""
+    def retrieve(
+        question: str, top_k: int | None = None, request: gr.Request | None = None
+    ) -> list[dict[str, Any]]:
+        """Find the passages of the user's own documents that match a question best, best first.
+
+        Each has its text, verbatim, its document (`source`) and its scores. To have a question answered,
+        use ask.
+
+        Args:
+            question: What to look for, in plain words.
+            top_k: How many passages; 5 unless told otherwise.
+        """
         try:
             if not isinstance(top_k, int | None) or isinstance(top_k, bool):
                 raise InvalidQuestion("top_k must be a whole number.")
             asked, _ = _arguments(question, None)
-            return [dataclasses.asdict(scored) for scored in bot_now().retrieve(asked, top_k)]
+            found = [dataclasses.asdict(scored) for scored in bot_now().retrieve(asked, top_k)]
+            given: list[dict[str, Any]] = _given(found, request)
+            return given
         except QABotError as error:
             raise gr.Error(str(error), print_exception=False) from None
 
-    about = "One question, one answer with its citations; no state."
-    gr.events.api(ask, api_name="ask", api_description=about)
-    gr.events.api(
-        retrieve, api_name="retrieve", api_description="The passages that match a question; no state."
-    )
+    # Gradio's MCP server would ask its own address for what is queued, without the password, or whatever
+    # address the caller says that it goes by.
+    for endpoint in (ask, retrieve):
+        gr.events.api(endpoint, api_name=endpoint.__name__, queue=not mcp)
+
+
+def _given(values: Any, request: gr.Request | None) -> Any:
+    """What a caller is given: values, or, as a tool, JSON; Gradio would make Python's notation of it."""
+    as_tool = request is not None and "/gradio_api/mcp" in request.url.path
+    return json.dumps(values, ensure_ascii=False) if as_tool else values
 
 
 def _arguments(question: object, history: object) -> tuple[str, list[Turn]]:

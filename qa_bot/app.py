@@ -200,7 +200,9 @@ class _Chat:
         return _heading(bot.manifest.documents), gr.update(examples=examples)
 
 
-def build_app(bot_now: BotNow, editor: Editor | None = None, feedback: Path | None = None) -> gr.Blocks:
+def build_app(
+    bot_now: BotNow, editor: Editor | None = None, feedback: Path | None = None, mcp: bool = False
+) -> gr.Blocks:
     """The page and its API, over the bot that `bot_now` gives for each question.
 
     With an editor, whoever sees the page may add and remove sources; with an index directory for
@@ -255,13 +257,16 @@ def build_app(bot_now: BotNow, editor: Editor | None = None, feedback: Path | No
             done = buttons[kind].click(partial(_export, export), answers, saved, **QUIET)
             done.then(None, saved, None, js=SAVE_JS.replace("SUFFIX", suffix))
         app.load(does.greet, None, [heading, chat], **QUIET)
-        add_endpoints(bot_now)
+        add_endpoints(bot_now, mcp)
         blocks: gr.Blocks = app
     return blocks
 
 
-def mount(server: FastAPI, app: gr.Blocks, root_path: str) -> None:
-    """Have `server` show the page; `root_path` is where a proxy shows it, as /qa, or empty."""
+def mount(server: FastAPI, app: gr.Blocks, root_path: str, mcp: bool) -> None:
+    """Have `server` show the page; `root_path` is where a proxy shows it, as /qa, or empty.
+
+    With `mcp`, its endpoints are tools as well, at /gradio_api/mcp/.
+    """
     app.queue(max_size=MAX_WAITING, default_concurrency_limit=AT_ONCE)
     app.state_session_capacity = MAX_SESSIONS
     gr.mount_gradio_app(
@@ -274,6 +279,7 @@ def mount(server: FastAPI, app: gr.Blocks, root_path: str) -> None:
         theme=THEME,
         enable_monitoring=False,
         ssr_mode=False,
+        mcp_server=mcp,
     )
 
 

@@ -5,6 +5,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 def _an_address(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
     try:
-        return value and str(ipaddress.ip_network(value, strict=False))
+        return None if value is None else str(ipaddress.ip_network(value, strict=False))
     except ValueError:
         raise click.BadParameter(f"{value!r} is no IP address; name the proxy's, as 127.0.0.1.") from None
 
@@ -63,6 +64,7 @@ def _an_address(_context: click.Context, _option: click.Parameter, value: str | 
     "--rate-limit", type=click.IntRange(0), envvar="QA_BOT_RATE_LIMIT", default=PER_MINUTE, show_default=True,
     show_envvar=True, help="Requests a minute from one address, two a question; 0: any number.",
 )  # fmt: skip
+@click.option("--mcp", is_flag=True, help="Let programs ask by the Model Context Protocol too.")
 def serve(
     index: Path,
     top_k: int | None,
@@ -77,9 +79,12 @@ def serve(
     root_path: str,
     proxy: str | None,
     rate_limit: int,
+    mcp: bool,
 ) -> None:
     """Open the app, to ask in a browser. It takes up a rebuilt index by itself."""
     guard_options = _guard_options(host, auth, no_auth, names)
+    if mcp and not find_spec("mcp"):
+        fail("--mcp needs a package that is not installed. Install it: pip install 'qa-bot[mcp]'")
     _check_port(host, port)
     from qa_bot.live import LiveBot
 
@@ -91,9 +96,12 @@ def serve(
 
     editor = Editor(live.now, index) if allow_uploads else None
     guard = Guard(**guard_options, per_minute=rate_limit)
-    server = Server(build_server(live.now, guard, root_path, editor, index), host, port, proxy)
+    server = Server(build_server(live.now, guard, root_path, editor, index, mcp), host, port, proxy)
     shown = f"[{host}]" if ":" in host else host
-    click.echo(f"Ask at http://{shown}:{port}{root_path} (stop with Ctrl+C)")
+    address = f"http://{shown}:{port}{root_path}"
+    click.echo(f"Ask at {address} (stop with Ctrl+C)")
+    if mcp:
+        click.echo(f"MCP at {address}/gradio_api/mcp/")
     try:
         with _watching(index, live) if watch else nullcontext():
             server.wait()

@@ -30,13 +30,14 @@ def serving(
     editor: Editor | None = None,
     feedback: Path | None = None,
     proxy: str | None = None,
+    mcp: bool = False,
 ) -> Iterator[int]:
     """A server of the app over `bot` while in the block; gives its port."""
     port = free_port()
 
     def start() -> Server:
         bot_now = (lambda: bot) if isinstance(bot, QABot) else bot
-        server = build_server(bot_now, guard or Guard(), root_path, editor, feedback)
+        server = build_server(bot_now, guard or Guard(), root_path, editor, feedback, mcp)
         return Server(server, "127.0.0.1", port, proxy)
 
     with ThreadPoolExecutor(1) as thread, warnings.catch_warnings():

@@ -461,8 +461,8 @@ def test_a_question_that_is_put_off_says_so_and_leaves_the_page_as_it_was(
         visitor.page.wait_for_timeout(500)  # the panels follow
         if not often:
             monkeypatch.setattr(Queue, "__len__", lambda self: app.MAX_WAITING)
-        said = "Too many requests from your address" if often else "Too many questions are waiting"
-        message = visitor.page.get_by_role("status").get_by_text(said).first
+        why = "Too many requests from your address" if often else "Too many questions are waiting"
+        message = visitor.page.get_by_role("status").get_by_text(why).first
         for _ in range(4):  # of these the last at least is put off
             visitor.box.fill(WHITE_PAPER)
             visitor.box.press("Enter")
@@ -470,7 +470,9 @@ def test_a_question_that_is_put_off_says_so_and_leaves_the_page_as_it_was(
         expect(message).to_contain_text(re.compile(r"Try again in \d+ s\."))
         expect(visitor.box).to_have_value(WHITE_PAPER)
         expect(visitor.answers.nth(0)).to_contain_text("76 countries")
-        assert visitor.answers.nth(0).evaluate(IS_ON_TOP)
+        said = visitor.answers.last.locator(".said")
+        said.scroll_into_view_if_needed()
+        assert said.evaluate(IS_ON_TOP)
         assert all("429" in fault for fault in visitor.faults)
 
 

@@ -283,6 +283,18 @@ def test_a_wider_address_needs_a_password_or_the_word_that_none_is_wanted(index:
     assert guard("0.0.0.0", None, True, ())["login"] is None
 
 
+def test_serving_by_mcp_without_its_package_names_the_package() -> None:
+    with patch("qa_bot.cli_serve.find_spec", return_value=None):
+        result = CliRunner().invoke(cli.cli, ["serve", "--mcp"])
+    assert result.exit_code == 1 and "pip install 'qa-bot[mcp]'" in result.output
+
+
+@pytest.mark.parametrize("proxy", ["", "nginx", "10.0.0.1/33"])
+def test_a_proxy_is_named_by_its_address(proxy: str) -> None:
+    result = CliRunner().invoke(cli.cli, ["serve", f"--proxy={proxy}"])
+    assert result.exit_code == 2 and "no IP address" in result.output
+
+
 def test_a_rollback_is_said_by_index_and_status_until_the_next_build(index: Path, sources: Path) -> None:
     assert "no whole build before" in run("index", "--rollback").err
     (sources / "new.txt").write_text("The lamp is green.")
