@@ -17,11 +17,15 @@ from fastapi import FastAPI
 
 from qa_bot.api import add_endpoints
 from qa_bot.bot import QABot
+from qa_bot.charts import CHART_CSS
 from qa_bot.editing import Editor
 from qa_bot.errors import QABotError
+from qa_bot.labels import CATALOG, QUIET, label
 from qa_bot.live import BotNow
-from qa_bot.panels import PANEL_CSS, QUIET, add_feedback, add_inspect_panel, add_sources_panel
-from qa_bot.rendering import answer_html, as_text, count, document_html
+from qa_bot.panels import PANEL_CSS, add_feedback, add_inspect_panel, add_sources_panel, tongue
+from qa_bot.phrases import ENGLISH, Language
+from qa_bot.rendering import answer_html, as_text, document_html
+from qa_bot.report_panel import add_report_panel
 from qa_bot.transcript import as_json, as_markdown
 from qa_bot.types import Answer, Citation, Passage, Starter, Turn
 
@@ -31,6 +35,8 @@ MAX_EXCHANGES = 100
 MAX_WAITING = 64  # questions in the queue
 MAX_SESSIONS = 1_000  # remembered, the last used; each takes some 50 KB, and a call of the API is one
 AT_ONCE = 4  # questions answered side by side; each takes milliseconds
+
+SLOW_MS = 500  # after which it is said that an answer is being looked for
 
 MAX_STARTERS = 4  # questions to start with
 MAX_NEXT = 2  # questions that are suggested after an answer
@@ -63,8 +69,12 @@ CSS = (
 [data-testid="status-tracker"]:has(.error) { display: none; }
 footer, footer button { color: var(--body-text-color) !important; }
 #source h2 { margin: 0; font-size: 1.05em; }
+#busy { position: fixed; bottom: 1.5em; left: 50%; transform: translateX(-50%); width: auto; z-index: 10; }
+#busy p:not(:empty) { padding: .4em 1.2em; margin: 0; border-radius: 1em; background: var(--body-text-color);
+  color: var(--body-background-fill); }
 """
     + PANEL_CSS
+    + CHART_CSS
 )
 
 # A click on a citation anywhere in the chat asks the server for its document, unless it is the one
@@ -107,7 +117,7 @@ document.addEventListener('click', (event) => {
         document.body.append(message);  // innerText has line breaks only where it is laid out
         navigator.clipboard.writeText(message.innerText.trim());
         message.remove();
-        link.textContent = 'Copied';
+        link.textContent = document.querySelector('#busy p').dataset.copied;
         return;
     }
     const place = what === 'ask' ? link.textContent : where;
@@ -127,7 +137,18 @@ SAVE_JS = """(text) => {
 }"""
 SAVED = {"Markdown": (as_markdown, "md"), "JSON": (as_json, "json")}
 
-EMPTY_SOURCE = "<p class='where'>Ask a question. The document that says the answer opens here.</p>"
+# That an answer takes its time is said, also to who hears the page, once it does.
+ASKING_JS = f"""() => {{
+    const line = document.querySelector('#busy p');
+    clearTimeout(line.timer);
+    line.timer = setTimeout(() => line.textContent = line.dataset.searching, {SLOW_MS});
+}}"""
+ANSWERED_JS = """() => {
+    const line = document.querySelector('#busy p');
+    clearTimeout(line.timer);
+    line.textContent = '';
+}"""
+GREETED_JS = "() => { document.title = document.querySelector('h1').textContent; }"
 
 
 THEME = gr.themes.Default(
@@ -149,64 +170,84 @@ class _Chat:
     def __init__(self, bot_now: BotNow) -> None:
         self._bot_now = bot_now
 
-    def converse(self, question: str, messages: list[Message], answers: Exchanges) -> Shown:
+    def converse(
+        self, question: str, messages: list[Message], answers: Exchanges, request: gr.Request
+    ) -> Shown:
         """One exchange in the chat: empties the box, shows the answer, opens its document."""
-        bot = self._bot_now()
+        bot, say = self._bot_now(), tongue(request)
         history = [Turn(question=answer.question, answer=answer.text) for answer in answers.values()]
         number = len(messages) // 2
         messages = [*messages, {"role": "user", "content": as_text(question)}]
         try:
             answer = bot.ask(question, history)
         except QABotError as error:
-            reply = {"role": "assistant", "content": as_text(str(error))}
-            return question, [*messages, reply], answers, EMPTY_SOURCE
+            reply = {"role": "assistant", "content": as_text(say.of(error))}
+            return question, [*messages, reply], answers, _no_source(say)
         answers = dict([*answers.items(), (number, answer)][-MAX_EXCHANGES:])
-        messages.append({"role": "assistant", "content": answer_html(answer, number, _next(bot, answers))})
-        return "", messages, answers, self.open_citation(f"{number}-0", answers)
+        content = answer_html(answer, number, say, _next(bot, answers))
+        messages.append({"role": "assistant", "content": content})
+        return "", messages, answers, self._open_citation(f"{number}-0", answers, say)
 
-    def open_citation(self, place: str, answers: Exchanges) -> str:
+    def _open_citation(self, place: str, answers: Exchanges, say: Language) -> str:
         """The document of the citation, or nearest passage, that a link of the chat names."""
         number, item = (int(part) for part in place.split("-"))
         answer = answers[number]
         cited: Citation | Passage = (
             answer.nearest[item].passage if answer.abstained else answer.citations[item]
         )
-        return document_html(self._bot_now(), cited, place)
+        return document_html(self._bot_now(), cited, say, place)
 
-    def follow(self, box: str, messages: list[Message], answers: Exchanges, event: gr.EventData) -> Shown:
+    def follow(
+        self,
+        box: str,
+        messages: list[Message],
+        answers: Exchanges,
+        event: gr.EventData,
+        request: gr.Request,
+    ) -> Shown:
         """What a link of the chat asks for: a citation, a question that is suggested, one that was asked."""
-        what, place = str(event.what), str(event.place)
+        what, place, say = str(event.what), str(event.place), tongue(request)
         try:
             if what == "cite":
-                return box, messages, answers, self.open_citation(place, answers)
+                return box, messages, answers, self._open_citation(place, answers, say)
             if what == "ask":
-                return self.converse(place, messages, answers)
+                return self.converse(place, messages, answers, request)
             number = int(place)
             question = answers[number].question
             earlier = {n: a for n, a in answers.items() if n < number}
             if what == "again":
-                return self.converse(question, messages[: 2 * number], earlier)
-            return question, messages[: 2 * number], earlier, EMPTY_SOURCE
+                return self.converse(question, messages[: 2 * number], earlier, request)
+            return question, messages[: 2 * number], earlier, _no_source(say)
         except (ValueError, KeyError, IndexError):  # older than what is kept, or made up
-            return box, messages, answers, EMPTY_SOURCE
+            return box, messages, answers, _no_source(say)
 
-    def choose_example(self, chosen: gr.SelectData, messages: list[Message], answers: Exchanges) -> Shown:
-        return self.converse(chosen.value["text"], messages, answers)
+    def choose_example(
+        self, chosen: gr.SelectData, messages: list[Message], answers: Exchanges, request: gr.Request
+    ) -> Shown:
+        return self.converse(chosen.value["text"], messages, answers, request)
 
-    def greet(self) -> tuple[str, Any]:
-        """The heading and the questions to start with, of the build that answers now."""
-        bot = self._bot_now()
+    def forget(self, request: gr.Request) -> tuple[Exchanges, str]:
+        return {}, _no_source(tongue(request))
+
+    def greet(self, request: gr.Request) -> tuple[str, Any, str, str]:
+        """Heading, chat, source and status line, of the build that answers now, in the visitor's language."""
+        bot, say = self._bot_now(), tongue(request)
         examples = [{"text": starter.question} for starter in bot.starters[:MAX_STARTERS]]
-        return _heading(bot.manifest.documents), gr.update(examples=examples)
+        chat = gr.update(examples=examples, placeholder=say("Ask a question about the documents."))
+        return _heading(bot.manifest.documents, say), chat, _no_source(say), _status_line(say)
 
 
 def build_app(
-    bot_now: BotNow, editor: Editor | None = None, feedback: Path | None = None, mcp: bool = False
+    bot_now: BotNow,
+    editor: Editor | None = None,
+    feedback: Path | None = None,
+    report: Path | None = None,
+    mcp: bool = False,
 ) -> gr.Blocks:
     """The page and its API, over the bot that `bot_now` gives for each question.
 
     With an editor, whoever sees the page may add and remove sources; with an index directory for
-    feedback, call answers right or wrong.
+    feedback, call answers right or wrong; with the folder of an evaluation report, see it.
     """
     does = _Chat(bot_now)
     with _Blocks(title="Ask your documents", analytics_enabled=False) as app:
@@ -216,47 +257,54 @@ def build_app(
             with gr.Column(scale=3, min_width=320):
                 chat = gr.Chatbot(
                     elem_id="chat",
-                    label="Conversation",
+                    label=label("Conversation"),
                     show_label=False,  # it would lie over the first line
                     height="62vh",
                     sanitize_html=True,
                     allow_tags=False,
                     latex_delimiters=[],
                     buttons=[],
-                    placeholder="Ask a question about the documents.",
                     autoscroll=False,
                 )
                 box = gr.Textbox(
                     elem_id="question",
-                    label="Your question",
-                    placeholder="Ask a question …",
+                    label=label("Your question"),
+                    placeholder=label("Ask a question …"),
                     submit_btn=True,
                     autofocus=True,
                     max_lines=4,
                 )
+                busy = gr.HTML(_status_line(ENGLISH), elem_id="busy")
                 if feedback:
                     add_feedback(feedback, chat, answers)
                 with gr.Row():
+                    said = {"Markdown": label("Save as Markdown"), "JSON": label("Save as JSON")}
                     buttons = {
-                        kind: gr.Button(
-                            f"Save as {kind}", size="sm", variant="secondary", elem_id=f"save-{kind}"
-                        )
+                        kind: gr.Button(said[kind], size="sm", variant="secondary", elem_id=f"save-{kind}")
                         for kind in SAVED
                     }
                     saved = gr.Textbox(visible="hidden", elem_id="saved")
             with gr.Column(scale=2, min_width=320):
-                source = gr.HTML(EMPTY_SOURCE, elem_id="source", js_on_load=SOURCE_JS)
+                source = gr.HTML(_no_source(ENGLISH), elem_id="source", js_on_load=SOURCE_JS)
         add_sources_panel(bot_now, editor, source)
         add_inspect_panel(bot_now, answers)
+        if report:
+            add_report_panel(bot_now, report)
         given, shown = [box, chat, answers], [box, chat, answers, source]
-        box.submit(does.converse, given, shown, **QUIET)
-        chat.example_select(does.choose_example, [chat, answers], shown, **QUIET)
-        chat.clear(lambda: ({}, EMPTY_SOURCE), None, [answers, source], **QUIET)
-        source.click(does.follow, given, shown, **QUIET)
+        asking: list[Any] = [box.submit, chat.example_select, source.click]
+        gr.on(asking, None, js=ASKING_JS, **QUIET)
+        for asked in (
+            box.submit(does.converse, given, shown, **QUIET),
+            chat.example_select(does.choose_example, [chat, answers], shown, **QUIET),
+            source.click(does.follow, given, shown, **QUIET),
+        ):
+            asked.then(None, js=ANSWERED_JS, **QUIET)
+        chat.clear(does.forget, None, [answers, source], **QUIET)
         for kind, (export, suffix) in SAVED.items():
             done = buttons[kind].click(partial(_export, export), answers, saved, **QUIET)
             done.then(None, saved, None, js=SAVE_JS.replace("SUFFIX", suffix))
-        app.load(does.greet, None, [heading, chat], **QUIET)
+        greeted = app.load(does.greet, None, [heading, chat, source, busy], **QUIET)
+        greeted.then(None, js=GREETED_JS, **QUIET)
         add_endpoints(bot_now, mcp)
         blocks: gr.Blocks = app
     return blocks
@@ -280,6 +328,7 @@ def mount(server: FastAPI, app: gr.Blocks, root_path: str, mcp: bool) -> None:
         enable_monitoring=False,
         ssr_mode=False,
         mcp_server=mcp,
+        i18n=CATALOG,
     )
 
 
@@ -295,9 +344,21 @@ def _export(export: Callable[[list[Answer]], str], answers: Exchanges) -> str:
     return export(list(answers.values()))
 
 
-def _heading(documents: int) -> str:
-    return (
-        "# Ask your documents\n"
-        f"{count(documents, 'document')} indexed. "
-        "Every answer is words of a source, or an honest “the sources don't say”."
+def _heading(documents: int, say: Language) -> str:
+    title = say("Ask your documents")
+    promise = say(
+        "{documents} indexed. Every answer is words of a source, or an honest “the sources don't say”.",
+        documents=say.count(documents, "document"),
     )
+    return f"# {title}\n{promise}"
+
+
+def _no_source(say: Language) -> str:
+    told = say("Ask a question. The document that says the answer opens here.")
+    return f"<p class='where'>{as_text(told)}</p>"
+
+
+def _status_line(say: Language) -> str:
+    """Empty while nothing takes long, with what the page's scripts may have to say."""
+    searching, copied = as_text(say("Searching …")), as_text(say("Copied"))
+    return f"<p role='status' data-searching='{searching}' data-copied='{copied}'></p>"

@@ -19,6 +19,7 @@ from qa_bot.followup import understand
 from qa_bot.freshness import Freshness
 from qa_bot.index import Index, encoder_of_index, open_index, reader_of_index
 from qa_bot.manifest import Manifest, read_manifest
+from qa_bot.phrases import Phrase
 from qa_bot.reader import CALIBRATION, Reader, cite
 from qa_bot.retriever import Retriever
 from qa_bot.span_model import SpanModel
@@ -133,7 +134,7 @@ class QABot:
         try:
             return self._index.documents[source]
         except KeyError:
-            raise QABotError(f"The index holds no document {source!r}.") from None
+            raise QABotError(Phrase("The index holds no document {source!r}.", source=source)) from None
 
     def inspect(self, question: str, history: Sequence[Turn] = ()) -> Inspection:
         """How `ask` finds its answer; arguments and errors are those of `ask`."""
@@ -252,11 +253,15 @@ def _clean(question: str) -> str:
     """The question in one line, without control characters; raises InvalidQuestion."""
     if len(question) > MAX_QUESTION_CHARS:
         raise InvalidQuestion(
-            f"The question has {len(question):,} characters; {MAX_QUESTION_CHARS:,} are the most. Shorten it."
+            Phrase(
+                "The question has {length:,} characters; {most:,} are the most. Shorten it.",
+                length=len(question),
+                most=MAX_QUESTION_CHARS,
+            )
         )
     cleaned = _in_one_line(question)
     if not cleaned.strip("\u200c\u200d "):
-        raise InvalidQuestion("The question is blank. Type a question.")
+        raise InvalidQuestion(Phrase("The question is blank. Type a question."))
     return cleaned
 
 

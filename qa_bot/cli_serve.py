@@ -64,6 +64,10 @@ def _an_address(_context: click.Context, _option: click.Parameter, value: str | 
     "--rate-limit", type=click.IntRange(0), envvar="QA_BOT_RATE_LIMIT", default=PER_MINUTE, show_default=True,
     show_envvar=True, help="Requests a minute from one address, two a question; 0: any number.",
 )  # fmt: skip
+@click.option(
+    "--eval-report", type=click.Path(path_type=Path), envvar="QA_BOT_EVAL_REPORT", show_envvar=True,
+    metavar="DIR", help="Show the report that qa-bot eval --report DIR wrote.",
+)  # fmt: skip
 @click.option("--mcp", is_flag=True, help="Let programs ask by the Model Context Protocol too.")
 def serve(
     index: Path,
@@ -79,6 +83,7 @@ def serve(
     root_path: str,
     proxy: str | None,
     rate_limit: int,
+    eval_report: Path | None,
     mcp: bool,
 ) -> None:
     """Open the app, to ask in a browser. It takes up a rebuilt index by itself."""
@@ -96,7 +101,8 @@ def serve(
 
     editor = Editor(live.now, index) if allow_uploads else None
     guard = Guard(**guard_options, per_minute=rate_limit)
-    server = Server(build_server(live.now, guard, root_path, editor, index, mcp), host, port, proxy)
+    app = build_server(live.now, guard, root_path, editor, index, eval_report, mcp)
+    server = Server(app, host, port, proxy)
     shown = f"[{host}]" if ":" in host else host
     address = f"http://{shown}:{port}{root_path}"
     click.echo(f"Ask at {address} (stop with Ctrl+C)")

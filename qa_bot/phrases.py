@@ -38,11 +38,15 @@ class Language:
     def __call__(self, template: str, **values: Any) -> str:
         """A phrase of the catalog, filled in; what the catalog lacks stays English."""
         either = self.phrases.get(" or ", " or ")
-        return _fill(self.phrases.get(template, template), values, either)
+        told = {
+            name: self.of(value) if isinstance(value, Phrase) else value for name, value in values.items()
+        }
+        return _fill(self.phrases.get(template, template), told, either)
 
-    def of(self, text: str) -> str:
+    def of(self, said: str | Exception) -> str:
         """What was said in English, in this language, where it is known what it was made of."""
-        return self(text.template, **text.values) if isinstance(text, Phrase) else text
+        text = said if isinstance(said, str) else said.args[0]
+        return self(text.template, **text.values) if isinstance(text, Phrase) else str(text)
 
     def count(self, number: int, noun: str) -> str:
         """1 document, 2 documents; in Chinese with the noun's measure word."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from qa_bot.calibration import THRESHOLD, Calibration
 from qa_bot.chunking import sentences
 from qa_bot.evidence import LIMIT, Asked, Evidence
+from qa_bot.phrases import Phrase
 from qa_bot.span_model import PACKAGED, Span, SpanModel
 from qa_bot.types import Answer, Citation, Passage, Question, ScoredPassage
 from qa_bot.words import WordIndex
@@ -107,17 +108,18 @@ class Reader:
         ]
 
 
-def _why_not(asked: Asked, passages: Sequence[ScoredPassage]) -> str:
+def _why_not(asked: Asked, passages: Sequence[ScoredPassage]) -> Phrase:
     """Why the sources do not say, in one line."""
     unknown = asked.unknown_words
     telling = [word for word in unknown if word[0].isdigit() or word[0].isupper()]  # numbers and names
     if unknown:
-        return f"The sources nowhere mention {' or '.join(f'“{word}”' for word in (telling or unknown)[:3])}."
+        words = tuple(f"“{word}”" for word in (telling or unknown)[:3])
+        return Phrase("The sources nowhere mention {words}.", words=words)
     lacking = [set(asked.missing_numbers(scored.passage)) for scored in passages]
-    numbers = [number for number in asked.numbers if all(number in those for those in lacking)]
+    numbers = tuple(number for number in asked.numbers if all(number in those for those in lacking))
     if numbers:
-        return f"What comes nearest to the question does not mention {' or '.join(numbers[:3])}."
-    return "What comes nearest to the question does not answer it."
+        return Phrase("What comes nearest to the question does not mention {numbers}.", numbers=numbers[:3])
+    return Phrase("What comes nearest to the question does not answer it.")
 
 
 def _within(score: float) -> float:

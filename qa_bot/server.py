@@ -210,12 +210,14 @@ def build_server(
     root_path: str = "",
     editor: Editor | None = None,
     feedback: Path | None = None,
+    report: Path | None = None,
     mcp: bool = False,
 ) -> ASGIApp:
     """The whole application; `root_path` is where a proxy shows it, as /qa.
 
     With an editor, whoever is let in may add and remove sources; with an index directory for feedback,
-    judge answers; with `mcp`, ask by the Model Context Protocol.
+    judge answers; with the folder of an evaluation report, see it; with `mcp`, ask by the Model Context
+    Protocol.
     """
     server = FastAPI(title="qa-bot", docs_url=None, redoc_url=None, openapi_url=None)
 
@@ -229,7 +231,7 @@ def build_server(
         said = {"status": "ready", "documents": manifest.documents, "built_at": manifest.built_at}
         return JSONResponse(said)
 
-    mount(server, build_app(bot_now, editor, feedback, mcp), root_path, mcp)
+    mount(server, build_app(bot_now, editor, feedback, report, mcp), root_path, mcp)
     return Guarded(server, guard, uploads=editor is not None)
 
 

@@ -30,6 +30,7 @@ def serving(
     editor: Editor | None = None,
     feedback: Path | None = None,
     proxy: str | None = None,
+    report: Path | None = None,
     mcp: bool = False,
 ) -> Iterator[int]:
     """A server of the app over `bot` while in the block; gives its port."""
@@ -37,7 +38,7 @@ def serving(
 
     def start() -> Server:
         bot_now = (lambda: bot) if isinstance(bot, QABot) else bot
-        server = build_server(bot_now, guard or Guard(), root_path, editor, feedback, mcp)
+        server = build_server(bot_now, guard or Guard(), root_path, editor, feedback, report, mcp)
         return Server(server, "127.0.0.1", port, proxy)
 
     with ThreadPoolExecutor(1) as thread, warnings.catch_warnings():

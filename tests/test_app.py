@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 from serving import GRADIO_WARNING, serving
 
 from qa_bot import QABot, QABotError, Settings, Turn, build_index
+from qa_bot.phrases import ENGLISH
 from qa_bot.rendering import as_text, document_html
 
 pytestmark = pytest.mark.filterwarnings(GRADIO_WARNING)
@@ -229,7 +230,7 @@ def test_document_of_markup_is_shown_whole_and_has_no_tag_of_its_own(
     build_index(settings, encoder)
     bot = QABot.open(settings.index, encoder=encoder)
     passage = bot.retrieve("What does the kettle boil?")[0].passage
-    shown = document_html(bot, passage)
+    shown = document_html(bot, passage, ENGLISH)
 
     markup = Markup(shown)
     assert [tag.split()[0] for tag in markup.tags] == ["h2", "p", "div", "div", "mark"]

@@ -1,15 +1,15 @@
 """The page in a real browser, with the eyes and hands of a user."""
 
-import os
 import re
-import shutil
+import threading
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from conftest import ARTICLE
+from conftest import ARTICLE, ROOT
 from gradio.queueing import Queue
 from playwright.sync_api import (
     Browser,
@@ -19,7 +19,6 @@ from playwright.sync_api import (
     Locator,
     Page,
     expect,
-    sync_playwright,
 )
 from serving import GRADIO_WARNING, serving
 
@@ -30,6 +29,7 @@ from qa_bot.feedback import drafts
 from qa_bot.live import LiveBot
 from qa_bot.server import Guard
 from qa_bot.transcript import citations_of
+from qa_bot.types import Answer
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings(GRADIO_WARNING)]
 
@@ -38,11 +38,7 @@ FOLLOW_UP = "And who started it?"
 WHITE_PAPER = "When was the white paper issued?"
 CONFERENCE = "What has China hosted every year since 2014?"
 UNSAID = "What is the capital of France?"
-
-FLAGS = (
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-)  # fmt: skip
+REPORT = ROOT / "evals" / "reports" / "article"
 
 # Whether the highlighted words are where the reader sees them without scrolling.
 MARK_IS_IN_SIGHT = """() => {
@@ -65,21 +61,6 @@ IS_ON_TOP = """element => {
     const {left, top, width, height} = element.getBoundingClientRect();
     return element.contains(document.elementFromPoint(left + width / 2, top + height / 2));
 }"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """A real Chromium."""
-    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if not chromium:
-        missing = "there is no Chromium to test the page in; install it: apt-get install chromium"
-        if os.environ.get("CI"):
-            pytest.fail(missing)
-        pytest.skip(missing)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -148,6 +129,18 @@ class Visitor:
         self.box.press("Enter")
         expect(self.answers).to_have_count(before + 1)
         return self.answers.nth(before)
+
+    def open_panel(self, panel: str) -> Locator:
+        """Open a panel by its id: sources, inspect, report; what it shows, once it does."""
+        shown = {"sources": "#documents ul", "inspect": "#inspection table", "report": "#evaluation svg"}
+        self.page.locator(f"#{panel} button").first.click()
+        expect(self.page.locator(shown[panel]).first).to_be_visible()
+        return self.page.locator(f"#{panel}")
+
+    def barriers(self) -> list[tuple[str, str]]:
+        """What axe finds serious or critical."""
+        found = Axe().run(self.page).response["violations"]
+        return [(v["id"], v["nodes"][0]["html"]) for v in found if v["impact"] in ("serious", "critical")]
 
     def expect_highlight(self, words: str) -> None:
         """The source pane highlights exactly `words`, where they can be seen."""
@@ -312,23 +305,18 @@ def test_a_conversation_is_saved_as_a_file_that_can_be_verified(
 def test_no_serious_barrier_is_found_by_axe(
     browser: Browser, article_bot: QABot, tmp_path: Path, scheme: str
 ) -> None:
-    def barriers() -> list[tuple[str, str]]:
-        found = Axe().run(visitor.page).response["violations"]
-        return [(v["id"], v["nodes"][0]["html"]) for v in found if v["impact"] in ("serious", "critical")]
-
     with (
-        serving(article_bot, feedback=tmp_path) as port,
+        serving(article_bot, feedback=tmp_path, report=REPORT) as port,
         browser.new_context(color_scheme=scheme) as context,  # type: ignore[arg-type]
     ):
         visitor = Visitor(context, f"http://127.0.0.1:{port}")
         expect(visitor.page.get_by_role("button", name=WHITE_PAPER)).to_be_visible()
-        assert barriers() == []
+        assert visitor.barriers() == []
         visitor.ask(FIRST_LIGHT)
         visitor.ask(UNSAID)
-        visitor.page.get_by_role("button", name="Sources").click()
-        visitor.page.get_by_role("button", name="How it was found").click()
-        expect(visitor.page.locator("#inspection table")).to_be_visible()
-        assert barriers() == []
+        for panel in ("sources", "inspect", "report"):
+            visitor.open_panel(panel)
+        assert visitor.barriers() == []
         visitor.leave()
 
 
@@ -474,6 +462,38 @@ def test_a_question_that_is_put_off_says_so_and_leaves_the_page_as_it_was(
         said.scroll_into_view_if_needed()
         assert said.evaluate(IS_ON_TOP)
         assert all("429" in fault for fault in visitor.faults)
+
+
+def test_that_an_answer_takes_long_is_said_until_it_is_there_and_of_a_fast_one_nothing(
+    browser: Browser, article_bot: QABot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving(article_bot) as port, browser.new_context() as context:
+        visitor = Visitor(context, f"http://127.0.0.1:{port}")
+        line = visitor.page.locator("#busy [role=status]")
+        expect(line).to_have_attribute("data-searching", "Searching …")
+        visitor.page.evaluate(
+            """const line = document.querySelector('#busy');
+            window.said = [];
+            const heard = new MutationObserver(() => said.push(line.innerText));
+            heard.observe(line, {childList: true, subtree: true})"""
+        )
+        visitor.ask(FIRST_LIGHT)
+        assert "Searching …" not in visitor.page.evaluate("said")
+        answered = threading.Event()
+        ask = article_bot.ask
+
+        def slow(*args: Any, **options: Any) -> Answer:
+            answered.wait(20)
+            return ask(*args, **options)
+
+        monkeypatch.setattr(article_bot, "ask", slow)
+        visitor.box.fill(WHITE_PAPER)
+        visitor.box.press("Enter")
+        expect(line).to_have_text("Searching …")
+        answered.set()
+        expect(visitor.answers).to_have_count(2)
+        expect(line).to_have_text("")
+        visitor.leave()
 
 
 # Visitors, and documents that are not to be trusted.

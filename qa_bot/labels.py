@@ -1,0 +1,17 @@
+"""What components are labelled with: looked up in the visitor's browser, of the same catalog as all else."""
+
+from typing import Any
+
+import gradio as gr
+
+from qa_bot.phrases import ENGLISH, SIMPLIFIED_CHINESE
+
+# A request of the page alone: no endpoint for programs, and no spinner.
+QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+
+CATALOG = gr.I18n(**{tongue.tag: dict(tongue.phrases) for tongue in (ENGLISH, SIMPLIFIED_CHINESE)})
+
+
+def label(phrase: str) -> Any:
+    """A phrase of the catalog, for a component to show in the browser's language."""
+    return CATALOG(phrase)
