@@ -20,9 +20,9 @@ from qa_bot.bot import QABot
 from qa_bot.charts import CHART_CSS
 from qa_bot.editing import Editor
 from qa_bot.errors import QABotError
-from qa_bot.labels import CATALOG, QUIET, label
+from qa_bot.labels import CATALOG, QUIET, label, tongue
 from qa_bot.live import BotNow
-from qa_bot.panels import PANEL_CSS, add_feedback, add_inspect_panel, add_sources_panel, tongue
+from qa_bot.panels import PANEL_CSS, add_feedback, add_inspect_panel, add_sources_panel
 from qa_bot.phrases import ENGLISH, Language
 from qa_bot.rendering import answer_html, as_text, document_html
 from qa_bot.report_panel import add_report_panel

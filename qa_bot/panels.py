@@ -12,10 +12,10 @@ from qa_bot.build import BuildReport
 from qa_bot.charts import bar, table
 from qa_bot.editing import Editor, Step
 from qa_bot.errors import QABotError
-from qa_bot.labels import QUIET, label
+from qa_bot.labels import QUIET, label, tongue
 from qa_bot.live import BotNow
 from qa_bot.manifest import Manifest
-from qa_bot.phrases import Language, Phrase, language_of
+from qa_bot.phrases import Language, Phrase
 from qa_bot.rendering import as_text, whole_html
 from qa_bot.sources import PARSERS, Skipped
 from qa_bot.types import Answer, Inspection, Turn
@@ -29,9 +29,9 @@ PANEL_CSS = """
   padding: .2em 0; text-decoration: underline; overflow-wrap: anywhere; }
 #documents small { color: var(--quiet); }
 .table { overflow-x: auto; }
-.table table { border-collapse: collapse; width: 100%; font-size: .9em; }
-.table th, .table td { text-align: start; padding: .25em .6em; border-bottom: 1px solid
-  var(--border-color-primary); }
+:is(#inspection, #evaluation) table { border-collapse: collapse; border: 0; width: 100%; font-size: .9em; }
+:is(#inspection, #evaluation) :is(tr, th, td) { text-align: start; padding: .25em .6em; border: 0;
+  border-bottom: 1px solid var(--border-color-primary); }
 #progress progress { width: 100%; }
 #correction .info-text { color: var(--quiet); }
 """
@@ -47,11 +47,6 @@ element.addEventListener('click', (event) => {
         trigger('click', {what: 'remove', name: remove});
 });
 """
-
-
-def tongue(request: gr.Request) -> Language:
-    """The language of the visitor."""
-    return language_of(request.headers.get("accept-language"))
 
 
 def add_sources_panel(bot_now: BotNow, editor: Editor | None, source: gr.HTML) -> None:

@@ -12,10 +12,10 @@ from qa_bot.bot import QABot
 from qa_bot.charts import Point, bar, curve, table
 from qa_bot.errors import QABotError
 from qa_bot.evaluation import EvalSetError
-from qa_bot.labels import QUIET, label
+from qa_bot.labels import QUIET, label, tongue
 from qa_bot.live import BotNow
 from qa_bot.metrics import reliability, risk_coverage
-from qa_bot.phrases import Language, Phrase, language_of
+from qa_bot.phrases import Language, Phrase
 from qa_bot.rendering import as_text
 
 MAX_POINTS = 100  # of a curve; more are not seen
@@ -106,11 +106,11 @@ def add_report_panel(bot_now: BotNow, folder: Path) -> None:
     """Give the page under construction the report in `folder`, read anew whenever the panel is opened."""
 
     def show(request: gr.Request) -> str:
-        say = language_of(request.headers.get("accept-language"))
+        say = tongue(request)
         try:
             return report_html(read_report(folder), bot_now(), say)
         except QABotError as error:
-            return f"<p role='status'>{as_text(say.of(error.args[0]))}</p>"
+            return f"<p role='status'>{as_text(say.of(error))}</p>"
 
     with gr.Accordion(label("How good it is"), open=False, elem_id="report") as panel:
         shown = gr.HTML(elem_id="evaluation")
