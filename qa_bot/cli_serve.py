@@ -1,6 +1,7 @@
 """qa-bot serve: the app, and what stands before it."""
 
 import ipaddress
+import logging
 import socket
 import threading
 from collections.abc import Iterator
@@ -18,6 +19,13 @@ from qa_bot.errors import QABotError
 
 if TYPE_CHECKING:
     from qa_bot.live import LiveBot
+
+
+def _prepare_mcp() -> None:
+    if not find_spec("mcp"):
+        fail("--mcp needs a package that is not installed. Install it: pip install 'qa-bot[mcp]'")
+    # It warns of what callers got wrong, in their own words.
+    logging.getLogger("mcp").setLevel(logging.CRITICAL)
 
 
 def _an_address(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
@@ -88,8 +96,8 @@ def serve(
 ) -> None:
     """Open the app, to ask in a browser. It takes up a rebuilt index by itself."""
     guard_options = _guard_options(host, auth, no_auth, names)
-    if mcp and not find_spec("mcp"):
-        fail("--mcp needs a package that is not installed. Install it: pip install 'qa-bot[mcp]'")
+    if mcp:
+        _prepare_mcp()
     _check_port(host, port)
     from qa_bot.live import LiveBot
 

@@ -91,6 +91,24 @@ def test_what_cannot_be_answered_is_an_error_in_one_sentence(port: int) -> None:
     assert call(port, "greet", {})[0]
 
 
+def test_no_question_is_logged(
+    port: int, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    secret = "Is my neighbour called Zebedee?"
+    asked: list[dict[str, Any]] = [
+        {"question": secret},
+        {"question": secret * 200},
+        {"question": secret, "history": secret},
+        {"question": secret, "history": [{"question": 5}]},
+        {"question": [secret]},
+        {secret: secret},
+    ]
+    for arguments in asked:
+        call(port, "ask", arguments)
+    logged = capfd.readouterr()
+    assert "Zebedee" not in logged.out + logged.err + caplog.text
+
+
 @pytest.mark.parametrize("path", ["mcp/", "mcp/messages/", "mcp/sse", "mcp/schema"])
 def test_who_may_not_ask_is_refused_on_every_route(port: int, path: str) -> None:
     for headers, status in (
