@@ -12,7 +12,6 @@ from collections.abc import Iterable, Mapping, MutableMapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -71,7 +70,7 @@ class Guard:
                 f"This server does not go by the name {host!r}. Name it: qa-bot serve --host-name NAME",
             )
         origin = headers.get("origin")
-        if writes(scope) and origin is not None and not _same_place(origin, host):
+        if _writes(scope) and origin is not None and not _same_place(origin, host):
             return HTTPStatus.FORBIDDEN, f"This is a request of another page: {origin!r}, not {host!r}."
         given = headers.get("authorization", "")
         if self.login and scope["path"] != _HEALTH and not _knows(given, self.login):
@@ -79,7 +78,7 @@ class Guard:
         return None
 
 
-def writes(scope: Scope) -> bool:
+def _writes(scope: Scope) -> bool:
     """Whether a request asks for more than to be shown something: every question and upload does."""
     return scope["type"] == "websocket" or scope["method"] not in ("GET", "HEAD", "OPTIONS")
 
@@ -152,7 +151,7 @@ class Guarded:
             await _put_off(scope, send, QUEUE_FULL, FULL_S)
 
     def _seconds_to_wait(self, scope: Scope) -> int:
-        if not self._rate or not writes(scope):
+        if not self._rate or not _writes(scope):
             return 0
         address, _ = scope.get("client") or ("", 0)
         return self._rate.seconds_to_wait(address)
@@ -188,12 +187,12 @@ async def _put_off(scope: Scope, send: Send, why: str, seconds: int) -> None:
 
 
 async def _refuse(
-    scope: Scope, send: Send, status: HTTPStatus, why: str, also: Mapping[str, str] = MappingProxyType({})
+    scope: Scope, send: Send, status: HTTPStatus, why: str, also: Mapping[str, str] | None = None
 ) -> None:
     if scope["type"] == "websocket":
         await send({"type": "websocket.close", "code": 1008, "reason": why[:120]})
         return
-    headers = {"Content-Type": "application/json", **_HEADERS, **also}
+    headers = {"Content-Type": "application/json", **_HEADERS, **(also or {})}
     if status is HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = 'Basic realm="qa-bot", charset="UTF-8"'
     await send({"type": "http.response.start", "status": status.value, "headers": list(_raw(headers))})

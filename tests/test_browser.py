@@ -1,5 +1,6 @@
 """The page in a real browser, with the eyes and hands of a user."""
 
+import json
 import re
 import threading
 from collections.abc import Callable, Iterator
@@ -350,6 +351,25 @@ def test_how_an_answer_was_found_is_shown_for_each_passage(visitor: Visitor, art
     expect(shown).to_contain_text(re.compile(r"search [\d.]+ ms, reading [\d.]+ ms"))
     visitor.ask(WHITE_PAPER)
     expect(shown).to_contain_text(f"Understood as: {WHITE_PAPER}")
+
+
+def test_a_report_that_is_missing_or_of_another_model_is_told(
+    browser: Browser, article_bot: QABot, tmp_path: Path
+) -> None:
+    with serving(article_bot, report=tmp_path) as port, browser.new_context() as context:
+        visitor = Visitor(context, f"http://127.0.0.1:{port}")
+        panel = visitor.page.locator("#report")
+        panel.get_by_role("button", name="How good it is").click()
+        expect(panel.get_by_role("status")).to_contain_text("report.json is missing or damaged.")
+        report = json.loads((REPORT / "report.json").read_text())
+        (tmp_path / "report.json").write_text(json.dumps({**report, "model": "another <b>model</b>"}))
+        panel.get_by_role("button", name="How good it is").click()
+        visitor.open_panel("report")  # which reads it anew
+        expect(panel).to_contain_text("with the model another <b>model</b> and the reader")
+        expect(
+            panel.get_by_text("This is not what answers here: that is the model all-MiniLM")
+        ).to_be_visible()
+        visitor.leave()
 
 
 def test_sources_are_added_rebuilt_and_removed_where_that_is_allowed(
