@@ -59,7 +59,7 @@ CHINESE = {
     "{named} and {more:,} more seem to be in {language}; the model reads English, so answers may be missed.": "{named} 及另外 {more:,} 个文档似乎使用了 {language}；模型只能阅读英语，可能漏掉答案。",
     # Where to look.
     "Only in …": "仅在以下范围内查找…",
-    "These documents, by title, name or pattern (reports/*)": "文档，可按标题、文件名或通配符（reports/*）",
+    "These documents, by title, name or pattern": "文档，可按标题、文件名或通配符",
     "Dated since (as 2023-01-31)": "起始日期（如 2023-01-31）",
     "Dated until": "截止日期",
     "Looked only in {documents}{dated}{names}.{undated}": "仅查找了 {documents}{dated}{names}。{undated}",

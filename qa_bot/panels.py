@@ -96,7 +96,7 @@ def add_narrowing_panel(bot_now: BotNow) -> list[Any]:
 
     with gr.Accordion(label("Only in …"), open=False, elem_id="only") as panel:
         sources = gr.Dropdown(
-            label=label("These documents, by title, name or pattern (reports/*)"),
+            label=label("These documents, by title, name or pattern"),
             elem_id="only-sources",
             choices=[],
             value=[],
