@@ -10,6 +10,7 @@ PORT ?= 7860
 CANDIDATES := python3 python3.14 python3.13 python3.12 python3.11 python
 RECENT := import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for p in $(CANDIDATES); do $$p -c '$(RECENT)' 2>/dev/null && echo $$p && break; done)
+REPORT := evals/reports/article
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
@@ -17,7 +18,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 run: install
 	@$(BIN)/qa-bot index || [ $$? -eq 3 ]
-	@$(BIN)/qa-bot serve --host $(HOST) --port $(PORT) $(if $(filter 127.0.0.1,$(HOST)),--allow-uploads)
+	@$(BIN)/qa-bot serve --host $(HOST) --port $(PORT) \
+	    $(if $(filter 127.0.0.1,$(HOST)),--allow-uploads) $(if $(wildcard $(REPORT)),--eval-report $(REPORT))
 
 install: .venv/installed
 

@@ -71,7 +71,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         index = Path(folder, "index")
         build_index(Settings(sources=HERE.parent / "sources", index=index))
-        serve = [str(script), "serve", "--index", str(index), "--port", str(args.port)]
+        # All of them ask from one address.
+        unlimited = ("--rate-limit", "0")
+        serve = [str(script), "serve", "--index", str(index), "--port", str(args.port), *unlimited]
         with subprocess.Popen(serve, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
             while True:
                 try:

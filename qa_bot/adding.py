@@ -35,6 +35,7 @@ from urllib.request import (
 
 from qa_bot.errors import AddError
 from qa_bot.files import write_synced
+from qa_bot.phrases import Phrase
 from qa_bot.sources import MAX_FILE_BYTES, ORIGINS, PARSERS, UNPRINTABLE, Origin, read_origins
 
 MAX_FETCHED_BYTES = 64 << 20
@@ -67,20 +68,34 @@ def add_file(path: Path, sources: Path) -> str:
     if any(unicodedata.category(c) in UNPRINTABLE for c in name):
         raise AddError(f"Cannot add {str(path)!a}: its name is not printable. Rename it.")
     if path.suffix.lower() not in PARSERS:
-        raise AddError(f"Cannot add {str(path)!r}: it is not one of {', '.join(PARSERS)}.")
+        raise AddError(
+            Phrase("Cannot add {path!r}: it is not one of {kinds}.", path=str(path), kinds=", ".join(PARSERS))
+        )
     if name.startswith("."):
-        raise AddError(f"Cannot add {str(path)!r}: hidden files are passed over. Rename it.")
+        raise AddError(
+            Phrase("Cannot add {path!r}: hidden files are passed over. Rename it.", path=str(path))
+        )
     try:
         if not path.is_file():
             raise AddError(f"Cannot add {str(path)!r}: there is no such file.")
         if path.stat().st_size > MAX_FILE_BYTES:
-            raise AddError(f"Cannot add {str(path)!r}: {MAX_FILE_BYTES >> 20} MB are the most. Split it.")
+            raise AddError(
+                Phrase(
+                    "Cannot add {path!r}: {most} MB are the most. Split it.",
+                    path=str(path),
+                    most=MAX_FILE_BYTES >> 20,
+                )
+            )
         there = sources / name
         if there.exists() and not there.samefile(path):
             if there.is_file() and there.read_bytes() == path.read_bytes():
                 return name
             raise AddError(
-                f"Cannot add {str(path)!r}: {str(there)!r} is another file. Rename one, or delete that."
+                Phrase(
+                    "Cannot add {path!r}: {there!r} is another file. Rename one, or delete that.",
+                    path=str(path),
+                    there=str(there),
+                )
             )
         if not there.exists():
             with path.open("rb") as stream:
@@ -169,11 +184,13 @@ def _fetch(url: str, allow_private: bool) -> tuple[str, str, bytes]:
     try:
         parts = urlsplit(url)
     except ValueError:
-        raise AddError(f"Cannot fetch {url!a}: it is no address.") from None
+        raise AddError(Phrase("Cannot fetch {url!a}: it is no address.", url=url)) from None
     if parts.scheme.lower() not in ("http", "https") or not parts.hostname:
-        raise AddError(f"Cannot fetch {url}: it is no http:// or https:// address.")
+        raise AddError(Phrase("Cannot fetch {url}: it is no http:// or https:// address.", url=url))
     if parts.username or parts.password:
-        raise AddError("Cannot fetch the address: it holds a password, which would be kept. Leave it out.")
+        raise AddError(
+            Phrase("Cannot fetch the address: it holds a password, which would be kept. Leave it out.")
+        )
     sockets: list[socket.socket] = []
     opener = _opener(partial(_connect, allow_private=allow_private, opened=sockets))
     over = threading.Timer(DEADLINE_S, _shut, (sockets,))
@@ -189,29 +206,36 @@ def _fetch(url: str, allow_private: bool) -> tuple[str, str, bytes]:
         if time.monotonic() - began >= DEADLINE_S:
             raise TimeoutError(f"it took longer than {DEADLINE_S:.0f} s")
     except (OSError, HTTPException, ValueError) as error:
-        raise AddError(f"Cannot fetch {url}: {_reason(error, time.monotonic() - began)}.") from error
+        raise AddError(
+            Phrase("Cannot fetch {url}: {reason}.", url=url, reason=_reason(error, time.monotonic() - began))
+        ) from error
     finally:
         over.cancel()
         over.join()
     if len(content) > MAX_FETCHED_BYTES:
-        raise AddError(f"Cannot fetch {url}: {MAX_FETCHED_BYTES >> 20} MB are the most.")
+        raise AddError(
+            Phrase("Cannot fetch {url}: {most} MB are the most.", url=url, most=MAX_FETCHED_BYTES >> 20)
+        )
     return final, headers.get_content_type() if "Content-Type" in headers else "", content
 
 
 def _reason(error: Exception, seconds: float) -> str:
     if seconds >= DEADLINE_S:
-        return f"it took longer than {DEADLINE_S:.0f} s"
+        return Phrase("it took longer than {seconds:.0f} s", seconds=DEADLINE_S)
     if isinstance(error, HTTPError):
         with suppress(OSError):
             error.close()
         if error.code in (301, 302, 303, 307, 308):
-            return "it redirects in circles, or to no page of the web"
-        return f"the server says {error.code} {' '.join(str(error.msg).split())}"
+            return Phrase("it redirects in circles, or to no page of the web")
+        message = " ".join(str(error.msg).split())
+        return Phrase("the server says {code} {message}", code=error.code, message=message)
     cause = error.reason if isinstance(error, URLError) else error
     if isinstance(cause, _Refused):
-        return f"{cause} is not on the open internet; --allow-private fetches it all the same"
+        return Phrase(
+            "{address} is not on the open internet; --allow-private fetches it all the same", address=cause
+        )
     if isinstance(cause, socket.gaierror):
-        return "its host is not known"
+        return Phrase("its host is not known")
     return " ".join(str(cause).split()) or type(cause).__name__
 
 

@@ -17,21 +17,18 @@ from fastapi import FastAPI
 
 from qa_bot.api import add_endpoints
 from qa_bot.bot import QABot
+from qa_bot.browser import ANSWERED_JS, ASKING_JS, CSS, GREETED_JS, SAVE_JS, SOURCE_JS
 from qa_bot.editing import Editor
 from qa_bot.errors import QABotError
+from qa_bot.labels import CATALOG, QUIET, label, tongue
 from qa_bot.live import BotNow
 from qa_bot.narrowing import wanted
-from qa_bot.panels import (
-    PANEL_CSS,
-    QUIET,
-    add_feedback,
-    add_inspect_panel,
-    add_narrowing_panel,
-    add_sources_panel,
-)
+from qa_bot.panels import add_feedback, add_inspect_panel, add_narrowing_panel, add_sources_panel
+from qa_bot.phrases import ENGLISH, Language
 from qa_bot.prose import Writer, turn_of
-from qa_bot.prose_html import PROSE_CSS, WRITING, prose_html
-from qa_bot.rendering import answer_html, as_text, count, document_html
+from qa_bot.prose_html import prose_html, writing_html
+from qa_bot.rendering import answer_html, as_text, document_html
+from qa_bot.report_panel import add_report_panel
 from qa_bot.transcript import as_json, as_markdown
 from qa_bot.types import Answer, Citation, Passage, Starter
 
@@ -49,95 +46,7 @@ Message = dict[str, Any]
 Exchanges = dict[int, Answer]  # by their number in the session, which is that of their links
 Shown = tuple[str, list[Message], Exchanges, Any]  # the box, the chat, what it is made of, the source
 
-CSS = (
-    """
-.gradio-container main { max-width: 1280px !important; width: 100%; margin: 0 auto; }
-.gradio-container { --quiet: color-mix(in srgb, var(--body-text-color) 94%, transparent); }
-#chat .message p { margin: .4em 0; }
-#chat .message blockquote { margin: .4em 0; padding: 0 0 0 .9em;
-  border-inline-start: 3px solid var(--primary-400); }
-#chat .bot .said { font-size: 1.3em; font-weight: 650; line-height: 1.35; }
-#chat a[href^="#cite"], #chat a[href^="#ask"] { display: inline-block; padding: .1em .7em; margin: .2em 0;
-  border-radius: 1em; border: 1px solid var(--primary-400); text-decoration: none; font-size: .85em;
-  overflow-wrap: anywhere; }
-#chat a[href^="#ask"] { border-style: dashed; margin-inline-end: .4em; }
-#chat .sure, #chat .tools, #chat .near, #chat .note { color: var(--quiet); font-size: .85em; }
-#chat .tools a { color: inherit; text-decoration: none; border: 0; margin-inline-end: 1em; }
-#source { border: 1px solid var(--border-color-primary); border-radius: var(--radius-lg); padding: 1em; }
-#source .document { white-space: pre-wrap; overflow-wrap: anywhere; line-height: 1.6; }
-#source .scroll { max-height: 68vh; overflow-y: auto; }
-#source mark { background: #ffe08a; color: #1a1a1a; padding: .1em 0; border-radius: .15em; }
-#source .changed { color: #b45309; font-weight: 600; margin: 0 0 .8em; }
-#source .where { color: var(--quiet); font-size: .85em; margin: 0 0 .8em; }
-footer, footer button { color: var(--body-text-color) !important; }
-#source h2 { margin: 0; font-size: 1.05em; }
-"""
-    + PANEL_CSS
-    + PROSE_CSS
-)
-
-# A click on a citation anywhere in the chat asks the server for its document, unless it is the one
-# that is open; either way the highlighted words are brought into sight. On a phone the document is
-# below the chat: the page goes there when asked to, not with each answer.
-SOURCE_JS = """
-let clicked = false, exchanges = 0;
-// The last question at the top of the chat, so that its answer is read from its beginning.
-const top = (shown) => shown.getBoundingClientRect().top;
-const turnTo = () => {
-    const log = document.querySelector('#chat [role="log"]');
-    const asked = document.querySelectorAll('#chat .user.message');
-    if (log && asked.length && asked.length !== exchanges)
-        log.scrollTop += top(asked[asked.length - 1]) - top(log) - 12;
-    exchanges = asked.length;
-};
-const show = () => requestAnimationFrame(() => {
-    const box = element.querySelector('.scroll'), mark = element.querySelector('mark');
-    if (box && mark) {
-        box.scrollTop += mark.getBoundingClientRect().top - box.getBoundingClientRect().top - 80;
-        if (clicked && window.innerWidth < 768) element.scrollIntoView({block: 'start'});
-    }
-    clicked = false;
-});
-// Gradio calls the questions to start with a list, and has no items in it.
-const tidy = () => document.querySelectorAll('#chat .examples[role="list"]')
-    .forEach((examples) => examples.setAttribute('role', 'group'));
-new MutationObserver(tidy).observe(document.querySelector('#chat'), {childList: true, subtree: true});
-tidy();
-watch('value', () => { show(); setTimeout(turnTo, 100); });
-document.addEventListener('click', (event) => {
-    const link = event.target.closest('#chat a[href^="#"]');
-    if (!link) return;
-    event.preventDefault();
-    event.stopPropagation();
-    const [, what, where] = link.getAttribute('href').match(/^#(\\w+)-?(.*)$/);
-    if (what === 'copy') {
-        const message = link.closest('.message').cloneNode(true);
-        message.querySelectorAll('.tools').forEach((tools) => tools.remove());
-        document.body.append(message);  // innerText has line breaks only where it is laid out
-        navigator.clipboard.writeText(message.innerText.trim());
-        message.remove();
-        link.textContent = 'Copied';
-        return;
-    }
-    const place = what === 'ask' ? link.textContent : where;
-    clicked = what === 'cite';
-    if (clicked && element.querySelector('.document')?.dataset.citation === place) show();
-    else trigger('click', {what, place});
-}, true);
-"""
-
-# A file of the conversation is made in the browser: the server gives out none.
-SAVE_JS = """(text) => {
-    const link = document.createElement('a');
-    link.href = URL.createObjectURL(new Blob([text], {type: 'text/plain;charset=utf-8'}));
-    link.download = 'conversation.SUFFIX';
-    link.click();
-    URL.revokeObjectURL(link.href);
-}"""
 SAVED = {"Markdown": (as_markdown, "md"), "JSON": (as_json, "json")}
-
-EMPTY_SOURCE = "<p class='where'>Ask a question. The document that says the answer opens here.</p>"
-
 
 THEME = gr.themes.Default(
     primary_hue="blue", font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]
@@ -160,13 +69,13 @@ class _Chat:
         self._writer = writer
 
     def converse(
-        self, question: str, messages: list[Message], answers: Exchanges, *only: object
+        self, question: str, messages: list[Message], answers: Exchanges, request: gr.Request, *only: object
     ) -> Iterator[Shown]:
         """One exchange in the chat: empties the box, shows the answer, opens its document.
 
         `only` is what the visitor narrows questions to: documents, since when, until when.
         """
-        bot = self._bot_now()
+        bot, say = self._bot_now(), tongue(request)
         history = [turn_of(answer) for answer in answers.values()]
         number = len(messages) // 2
         messages = [*messages, {"role": "user", "content": as_text(question)}]
@@ -174,76 +83,90 @@ class _Chat:
             where = wanted(*only)
             first = bot.ask(question, history, sources=where.sources, since=where.since, until=where.until)
         except QABotError as error:
-            reply = {"role": "assistant", "content": as_text(str(error))}
-            yield question, [*messages, reply], answers, EMPTY_SOURCE
+            reply = {"role": "assistant", "content": as_text(say.of(error))}
+            yield question, [*messages, reply], answers, _no_source(say)
             return
         answers = dict([*answers.items(), (number, first)][-MAX_EXCHANGES:])
-        suggested = _next(bot, answers)
-        writing = self._writer is not None and not first.abstained
-        shown = answer_html(first, number, suggested, WRITING if writing else "")
-        reply = {"role": "assistant", "content": shown}
-        yield "", [*messages, reply], answers, self.open_citation(f"{number}-0", answers)
-        if self._writer is None or not writing:
-            return
-        for answer in self._writer.answers(bot, first):
+        show = partial(answer_html, first, number, say, _next(bot, answers))
+        writer = None if first.abstained else self._writer
+        reply = {"role": "assistant", "content": show(writing_html(say) if writer else "")}
+        yield "", [*messages, reply], answers, self._open_citation(f"{number}-0", answers, say)
+        for answer in writer.answers(bot, first) if writer else ():
             answers = answers | {number: answer}
-            more = prose_html(first, answer, number) or WRITING
-            reply = {"role": "assistant", "content": answer_html(first, number, suggested, more)}
-            yield "", [*messages, reply], answers, gr.skip()
+            more = prose_html(first, answer, number, say) or writing_html(say)
+            yield "", [*messages, reply | {"content": show(more)}], answers, gr.skip()
 
-    def open_citation(self, place: str, answers: Exchanges) -> str:
+    def _open_citation(self, place: str, answers: Exchanges, say: Language) -> str:
         """The document of the citation, or nearest passage, that a link of the chat names."""
         number, item = (int(part) for part in place.split("-"))
         answer = answers[number]
         cited: Citation | Passage = (
             answer.nearest[item].passage if answer.abstained else answer.citations[item]
         )
-        return document_html(self._bot_now(), cited, place)
+        return document_html(self._bot_now(), cited, say, place)
 
     def follow(
-        self, box: str, messages: list[Message], answers: Exchanges, event: gr.EventData, *only: object
+        self,
+        box: str,
+        messages: list[Message],
+        answers: Exchanges,
+        event: gr.EventData,
+        request: gr.Request,
+        *only: object,
     ) -> Iterator[Shown]:
         """What a link of the chat asks for: a citation, a question that is suggested, one that was asked."""
-        what, place = str(event.what), str(event.place)
+        what, place, say = str(event.what), str(event.place), tongue(request)
         try:
             if what == "cite":
-                yield box, messages, answers, self.open_citation(place, answers)
+                yield box, messages, answers, self._open_citation(place, answers, say)
                 return
             if what == "ask":
-                yield from self.converse(place, messages, answers, *only)
+                yield from self.converse(place, messages, answers, request, *only)
                 return
             number = int(place)
             question = answers[number].question
             earlier = {n: a for n, a in answers.items() if n < number}
             if what == "again":
-                yield from self.converse(question, messages[: 2 * number], earlier, *only)
+                yield from self.converse(question, messages[: 2 * number], earlier, request, *only)
                 return
-            yield question, messages[: 2 * number], earlier, EMPTY_SOURCE
+            yield question, messages[: 2 * number], earlier, _no_source(say)
         except (ValueError, KeyError, IndexError):  # older than what is kept, or made up
-            yield box, messages, answers, EMPTY_SOURCE
+            yield box, messages, answers, _no_source(say)
 
     def choose_example(
-        self, chosen: gr.SelectData, messages: list[Message], answers: Exchanges, *only: object
+        self,
+        chosen: gr.SelectData,
+        messages: list[Message],
+        answers: Exchanges,
+        request: gr.Request,
+        *only: object,
     ) -> Iterator[Shown]:
-        yield from self.converse(chosen.value["text"], messages, answers, *only)
+        yield from self.converse(chosen.value["text"], messages, answers, request, *only)
 
-    def greet(self) -> tuple[str, Any]:
-        """The heading and the questions to start with, of the build that answers now."""
-        bot = self._bot_now()
+    def forget(self, request: gr.Request) -> tuple[Exchanges, str]:
+        return {}, _no_source(tongue(request))
+
+    def greet(self, request: gr.Request) -> tuple[str, Any, str, str]:
+        """Heading, chat, source and status line, of the build that answers now, in the visitor's language."""
+        bot, say = self._bot_now(), tongue(request)
         examples = [{"text": starter.question} for starter in bot.starters[:MAX_STARTERS]]
-        return _heading(bot.manifest.documents), gr.update(examples=examples)
+        chat = gr.update(examples=examples, placeholder=say("Ask a question about the documents."))
+        return _heading(bot.manifest.documents, say), chat, _no_source(say), _status_line(say)
 
 
 def build_app(
     bot_now: BotNow,
     editor: Editor | None = None,
     feedback: Path | None = None,
+    report: Path | None = None,
+    mcp: bool = False,
     writer: Writer | None = None,
 ) -> gr.Blocks:
     """The page and its API, over the bot that `bot_now` gives for each question.
 
     With an editor, whoever sees the page may add and remove sources; with an index directory for
-    feedback, call answers right or wrong. With a writer, answers are put into sentences.
+    feedback, call answers right or wrong; with the folder of an evaluation report, see it.
+    With a writer, answers are put into sentences.
     """
     does = _Chat(bot_now, writer)
     with _Blocks(title="Ask your documents", analytics_enabled=False) as app:
@@ -253,55 +176,65 @@ def build_app(
             with gr.Column(scale=3, min_width=320):
                 chat = gr.Chatbot(
                     elem_id="chat",
-                    label="Conversation",
+                    label=label("Conversation"),
                     show_label=False,  # it would lie over the first line
                     height="62vh",
                     sanitize_html=True,
                     allow_tags=False,
                     latex_delimiters=[],
                     buttons=[],
-                    placeholder="Ask a question about the documents.",
                     autoscroll=False,
                 )
                 box = gr.Textbox(
                     elem_id="question",
-                    label="Your question",
-                    placeholder="Ask a question …",
+                    label=label("Your question"),
+                    placeholder=label("Ask a question …"),
                     submit_btn=True,
                     autofocus=True,
                     max_lines=4,
                 )
                 only = add_narrowing_panel(bot_now)
+                busy = gr.HTML(_status_line(ENGLISH), elem_id="busy")
                 if feedback:
                     add_feedback(feedback, chat, answers)
                 with gr.Row():
+                    said = {"Markdown": label("Save as Markdown"), "JSON": label("Save as JSON")}
                     buttons = {
-                        kind: gr.Button(
-                            f"Save as {kind}", size="sm", variant="secondary", elem_id=f"save-{kind}"
-                        )
+                        kind: gr.Button(said[kind], size="sm", variant="secondary", elem_id=f"save-{kind}")
                         for kind in SAVED
                     }
                     saved = gr.Textbox(visible="hidden", elem_id="saved")
             with gr.Column(scale=2, min_width=320):
-                source = gr.HTML(EMPTY_SOURCE, elem_id="source", js_on_load=SOURCE_JS)
+                source = gr.HTML(_no_source(ENGLISH), elem_id="source", js_on_load=SOURCE_JS)
         add_sources_panel(bot_now, editor, source)
         add_inspect_panel(bot_now, answers, only)
+        if report:
+            add_report_panel(bot_now, report)
         given, shown = [box, chat, answers, *only], [box, chat, answers, source]
-        box.submit(does.converse, given, shown, **QUIET)
-        chat.example_select(does.choose_example, [chat, answers, *only], shown, **QUIET)
-        chat.clear(lambda: ({}, EMPTY_SOURCE), None, [answers, source], **QUIET)
-        source.click(does.follow, given, shown, **QUIET)
+        asking: list[Any] = [box.submit, chat.example_select, source.click]
+        gr.on(asking, None, js=ASKING_JS, **QUIET)
+        for asked in (
+            box.submit(does.converse, given, shown, **QUIET),
+            chat.example_select(does.choose_example, [chat, answers, *only], shown, **QUIET),
+            source.click(does.follow, given, shown, **QUIET),
+        ):
+            asked.then(None, js=ANSWERED_JS, **QUIET)
+        chat.clear(does.forget, None, [answers, source], **QUIET)
         for kind, (export, suffix) in SAVED.items():
             done = buttons[kind].click(partial(_export, export), answers, saved, **QUIET)
             done.then(None, saved, None, js=SAVE_JS.replace("SUFFIX", suffix))
-        app.load(does.greet, None, [heading, chat], **QUIET)
-        add_endpoints(bot_now)
+        greeted = app.load(does.greet, None, [heading, chat, source, busy], **QUIET)
+        greeted.then(None, js=GREETED_JS, **QUIET)
+        add_endpoints(bot_now, mcp)
         blocks: gr.Blocks = app
     return blocks
 
 
-def mount(server: FastAPI, app: gr.Blocks, root_path: str) -> None:
-    """Have `server` show the page; `root_path` is where a proxy shows it, as /qa, or empty."""
+def mount(server: FastAPI, app: gr.Blocks, root_path: str, mcp: bool) -> None:
+    """Have `server` show the page; `root_path` is where a proxy shows it, as /qa, or empty.
+
+    With `mcp`, its endpoints are tools as well, at /gradio_api/mcp/.
+    """
     app.queue(max_size=MAX_WAITING, default_concurrency_limit=AT_ONCE)
     app.state_session_capacity = MAX_SESSIONS
     gr.mount_gradio_app(
@@ -314,6 +247,8 @@ def mount(server: FastAPI, app: gr.Blocks, root_path: str) -> None:
         theme=THEME,
         enable_monitoring=False,
         ssr_mode=False,
+        mcp_server=mcp,
+        i18n=CATALOG,
     )
 
 
@@ -329,9 +264,21 @@ def _export(export: Callable[[list[Answer]], str], answers: Exchanges) -> str:
     return export(list(answers.values()))
 
 
-def _heading(documents: int) -> str:
-    return (
-        "# Ask your documents\n"
-        f"{count(documents, 'document')} indexed. "
-        "Every answer is words of a source, or an honest “the sources don't say”."
+def _heading(documents: int, say: Language) -> str:
+    title = say("Ask your documents")
+    promise = say(
+        "{documents} indexed. Every answer is words of a source, or an honest “the sources don't say”.",
+        documents=say.count(documents, "document"),
     )
+    return f"# {title}\n{promise}"
+
+
+def _no_source(say: Language) -> str:
+    told = say("Ask a question. The document that says the answer opens here.")
+    return f"<p class='where'>{as_text(told)}</p>"
+
+
+def _status_line(say: Language) -> str:
+    """Empty while nothing takes long, with what the page's scripts may have to say."""
+    searching, copied = as_text(say("Searching …")), as_text(say("Copied"))
+    return f"<p role='status' data-searching='{searching}' data-copied='{copied}'></p>"

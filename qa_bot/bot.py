@@ -25,6 +25,7 @@ from qa_bot.index import Index, encoder_of_index, open_index, reader_of_index
 from qa_bot.languages import foreign_language
 from qa_bot.manifest import Manifest, read_manifest
 from qa_bot.narrowing import Narrowing, Scope
+from qa_bot.phrases import Phrase
 from qa_bot.quoting import cite
 from qa_bot.reader import CALIBRATION, Reader
 from qa_bot.retriever import Retriever
@@ -140,8 +141,9 @@ class QABot:
     def _language_note(self, question: str) -> Iterator[str]:
         language = foreign_language(question) if self.manifest.english_only else None
         if language:
-            yield (
-                f"The question seems to be in {language}; the model reads English, so answers may be missed."
+            yield Phrase(
+                "The question seems to be in {language}; the model reads English, so answers may be missed.",
+                language=language,
             )
 
     def retrieve(
@@ -197,7 +199,7 @@ class QABot:
         try:
             return self._index.documents[source]
         except KeyError:
-            raise QABotError(f"The index holds no document {source!r}.") from None
+            raise QABotError(Phrase("The index holds no document {source!r}.", source=source)) from None
 
     def inspect(
         self,
@@ -320,11 +322,15 @@ def _clean(question: str) -> str:
     """The question in one line, without control characters; raises InvalidQuestion."""
     if len(question) > MAX_QUESTION_CHARS:
         raise InvalidQuestion(
-            f"The question has {len(question):,} characters; {MAX_QUESTION_CHARS:,} are the most. Shorten it."
+            Phrase(
+                "The question has {length:,} characters; {most:,} are the most. Shorten it.",
+                length=len(question),
+                most=MAX_QUESTION_CHARS,
+            )
         )
     cleaned = _in_one_line(question)
     if not cleaned.strip("\u200c\u200d "):
-        raise InvalidQuestion("The question is blank. Type a question.")
+        raise InvalidQuestion(Phrase("The question is blank. Type a question."))
     return cleaned
 
 

@@ -35,6 +35,7 @@ from qa_bot.manifest import (
 )
 from qa_bot.models import encoder_for_build, reader_for_build
 from qa_bot.parsing import ParserProcess
+from qa_bot.phrases import Phrase
 from qa_bot.publishing import UNFINISHED, alone, point, prune, publish, sweep
 from qa_bot.reader import CALIBRATION, Reader
 from qa_bot.retriever import Retriever
@@ -236,9 +237,10 @@ def _read(
             continue
 
         def on_part(part: int, parts: int, done: int = done, source: str = file.source) -> None:
-            job.progress(f"Reading {source}, {part:,} of {parts:,}", done, len(job.files))
+            what = Phrase("Reading {source}, {part:,} of {parts:,}", source=source, part=part, parts=parts)
+            job.progress(what, done, len(job.files))
 
-        job.progress(f"Reading {file.source}", done, len(job.files))
+        job.progress(Phrase("Reading {source}", source=file.source), done, len(job.files))
         match parsers.read(file, on_part):
             case Document() as document:
                 job.inputs["sources"][document.source] = document.sha256
@@ -247,7 +249,7 @@ def _read(
                 yield document, split(document, encoder.count_tokens, budget)
             case Skipped() as skip:
                 job.skipped.append(skip)
-    job.progress("Reading", len(job.files), len(job.files))
+    job.progress(Phrase("Reading"), len(job.files), len(job.files))
 
 
 def _with_language(
@@ -291,7 +293,7 @@ def _write_vectors(
     def advance(count: int) -> None:
         nonlocal done
         done += count
-        progress("Embedding", done, len(passages))
+        progress(Phrase("Embedding"), done, len(passages))
 
     for start in range(0, len(passages), _BLOCK):
         fresh: dict[int, str] = {}

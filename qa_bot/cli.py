@@ -7,20 +7,17 @@ to standard error. Exit codes: 0 done, 1 failed, 2 wrong usage, 3 indexed but fi
 import dataclasses
 import io
 import os
-import socket
 import sys
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
 from datetime import date
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
 from qa_bot.cli_evaluation import calibrate, evaluate
-from qa_bot.cli_index import add, index, print_report, purge, status
+from qa_bot.cli_index import add, index, purge, status
 from qa_bot.cli_llm import llm_options, open_writer, print_sentences
 from qa_bot.cli_options import (
     count,
@@ -29,24 +26,18 @@ from qa_bot.cli_options import (
     json_option,
     print_json,
     printable,
+    settings,
     sources_option,
+    threshold_option,
+    top_k_option,
 )
+from qa_bot.cli_serve import serve
 from qa_bot.errors import QABotError
 
 if TYPE_CHECKING:
     from qa_bot.bot import QABot
-    from qa_bot.config import Settings
-    from qa_bot.live import LiveBot
     from qa_bot.prose import Writer
     from qa_bot.types import Answer, Citation, Turn
-
-top_k_option = click.option(
-    "--top-k", type=int, envvar="QA_BOT_TOP_K", show_envvar=True, help="Passages to read.  [default: 5]"
-)
-threshold_option = click.option(
-    "--threshold", type=click.FloatRange(0, 1), envvar="QA_BOT_THRESHOLD", show_envvar=True,
-    help="Withhold answers that score lower.  [default: as calibrated]",
-)  # fmt: skip
 
 
 def main() -> None:
@@ -135,128 +126,6 @@ def ask(
         _show(bot, answer, writer)
 
 
-@cli.command()
-@index_option
-@top_k_option
-@threshold_option
-@llm_options
-@click.option("--host", envvar="QA_BOT_HOST", default="127.0.0.1", show_default=True, show_envvar=True)
-@click.option(
-    "--port", type=click.IntRange(1, 65535), envvar="QA_BOT_PORT", default=7860, show_default=True,
-    show_envvar=True,
-)  # fmt: skip
-@click.option(
-    "--watch/--no-watch", default=True, show_default=True,
-    help="Build the index again whenever the sources change.",
-)  # fmt: skip
-@click.option(
-    "--auth", envvar="QA_BOT_AUTH", show_envvar=True, metavar="USER:PASSWORD",
-    help="Who may ask. Others see the command line: better as a variable.",
-)  # fmt: skip
-@click.option(
-    "--allow-uploads", is_flag=True, help="Let whoever is let in add and remove sources, and rebuild."
-)
-@click.option("--no-auth", is_flag=True, help="Let whoever reaches the address ask.")
-@click.option(
-    "--host-name", "names", multiple=True, metavar="NAME",
-    help="A name that the server goes by, as behind a proxy; may be repeated.",
-)  # fmt: skip
-@click.option(
-    "--root-path", envvar="QA_BOT_ROOT_PATH", show_envvar=True, default="", metavar="/PATH",
-    help="Where a proxy shows it.",
-)  # fmt: skip
-def serve(
-    index: Path,
-    top_k: int | None,
-    threshold: float | None,
-    llm: str | None,
-    llm_url: str | None,
-    host: str,
-    port: int,
-    watch: bool,
-    auth: str | None,
-    no_auth: bool,
-    allow_uploads: bool,
-    names: tuple[str, ...],
-    root_path: str,
-) -> None:
-    """Open the app, to ask in a browser. It takes up a rebuilt index by itself."""
-    guard_options = _guard_options(host, auth, no_auth, names)
-    writer = open_writer(llm, llm_url)
-    _check_port(host, port)
-    from qa_bot.live import LiveBot
-
-    live = LiveBot(index, _settings(index, top_k, threshold))
-    click.echo("Loading the model ...", err=True)
-    live.now().warm_up()
-    from qa_bot.editing import Editor
-    from qa_bot.server import Guard, Server, build_server
-
-    editor = Editor(live.now, index) if allow_uploads else None
-    app = build_server(live.now, Guard(**guard_options), root_path, editor, index, writer)
-    server = Server(app, host, port)
-    shown = f"[{host}]" if ":" in host else host
-    click.echo(f"Ask at http://{shown}:{port}{root_path} (stop with Ctrl+C)")
-    try:
-        with _watching(index, live) if watch else nullcontext():
-            server.wait()
-    except KeyboardInterrupt:
-        server.close()
-
-
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
-
-
-def _guard_options(host: str, auth: str | None, no_auth: bool, names: tuple[str, ...]) -> dict[str, Any]:
-    """The fields of a Guard; a wider address needs a password, or the word that none is wanted."""
-    if auth is not None and not all(auth.partition(":")):
-        raise click.UsageError("--auth takes USER:PASSWORD.")
-    if host not in _LOOPBACK and auth is None and not no_auth:
-        raise click.UsageError(
-            f"At {host}, others can ask and read every document. "
-            "Name who may: --auth USER:PASSWORD, or --no-auth for everybody."
-        )
-    user, _, password = (auth or "").partition(":")
-    # At a loopback address only its own names are let in: any page could have a name that leads there.
-    known = frozenset({*_LOOPBACK, *(name.lower() for name in names)})
-    return {
-        "hosts": known if host in _LOOPBACK or names else frozenset(),
-        "login": (user, password) if auth else None,
-    }
-
-
-@contextmanager
-def _watching(index: Path, live: "LiveBot") -> Iterator[None]:
-    """Keep the index up to date with the folder that it was made from, where that is here."""
-    from qa_bot.build import BuildReport, build_index
-    from qa_bot.watching import watch_sources
-
-    def build() -> BuildReport:
-        bot = live.now()
-        return build_index(bot.manifest.settings(index), bot.encoder, reader=bot.reader.model)
-
-    def tell(result: BuildReport | QABotError) -> None:
-        if isinstance(result, QABotError):
-            click.echo(f"Error: {result}", err=True)
-        else:
-            live.now()
-            print_report(result, as_json=False)
-
-    sources = live.now().manifest.settings(index).sources
-    if not sources.is_dir():
-        click.echo(f"Not watching: there is no folder {sources}", err=True)
-        yield
-        return
-    stop = threading.Event()
-    watcher = threading.Thread(target=watch_sources, args=(sources, index, build, tell, stop), daemon=True)
-    watcher.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        watcher.join(timeout=30)
-
-
 @cli.command(short_help="Check the quotes of a conversation again.")
 @click.argument("file", type=click.File(encoding="utf-8", errors="replace"))
 @sources_option
@@ -280,43 +149,14 @@ def verify(file: TextIO, sources: Path, as_json: bool) -> None:
         fail(f"{count(lost, 'quote')} of {len(results)} no longer stands in {sources}.")
 
 
-for command in (index, add, status, purge, evaluate, calibrate):
+for command in (serve, index, add, status, purge, evaluate, calibrate):
     cli.add_command(command)
 
 
 def _open_bot(index: Path, top_k: int | None, threshold: float | None) -> "QABot":
     from qa_bot.bot import QABot
 
-    return QABot.open(index, settings=_settings(index, top_k, threshold))
-
-
-def _settings(index: Path, top_k: int | None, threshold: float | None) -> "Settings":
-    from qa_bot.config import Settings
-
-    settings = Settings(
-        index=index,
-        model=os.environ.get("QA_BOT_MODEL") or None,
-        reader=os.environ.get("QA_BOT_READER") or None,
-    )
-    if top_k is not None:
-        settings = dataclasses.replace(settings, top_k=top_k)
-    if threshold is not None:
-        settings = dataclasses.replace(settings, threshold=threshold)
-    return settings
-
-
-def _check_port(host: str, port: int) -> None:
-    """Fail before the slow part of a start where the address cannot be had."""
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-    except OSError as error:
-        fail(
-            f"Cannot listen on {host}:{port}: {error.strerror}. "
-            "Stop what uses it, or choose another port: qa-bot serve --port 7861 (make run PORT=7861)"
-        )
+    return QABot.open(index, settings=settings(index, top_k, threshold))
 
 
 def _show(bot: "QABot", answer: "Answer", writer: "Writer | None") -> None:

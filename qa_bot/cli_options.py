@@ -1,6 +1,8 @@
 """What the commands of the command line share: options, and a progress bar."""
 
+import dataclasses
 import json
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -12,6 +14,7 @@ import click
 
 if TYPE_CHECKING:
     from qa_bot.build import Progress
+    from qa_bot.config import Settings
 
 index_option = click.option(
     "--index", type=click.Path(path_type=Path), envvar="QA_BOT_INDEX", default=Path("index"),
@@ -21,7 +24,30 @@ sources_option = click.option(
     "--sources", type=click.Path(path_type=Path), envvar="QA_BOT_SOURCES", default=Path("sources"),
     show_default=True, show_envvar=True, help="The folder of documents.",
 )  # fmt: skip
+top_k_option = click.option(
+    "--top-k", type=int, envvar="QA_BOT_TOP_K", show_envvar=True, help="Passages to read.  [default: 5]"
+)
+threshold_option = click.option(
+    "--threshold", type=click.FloatRange(0, 1), envvar="QA_BOT_THRESHOLD", show_envvar=True,
+    help="Withhold answers that score lower.  [default: as calibrated]",
+)  # fmt: skip
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+
+
+def settings(index: Path, top_k: int | None, threshold: float | None) -> "Settings":
+    """What flags and variables say, over the defaults."""
+    from qa_bot.config import Settings
+
+    chosen = Settings(
+        index=index,
+        model=os.environ.get("QA_BOT_MODEL") or None,
+        reader=os.environ.get("QA_BOT_READER") or None,
+    )
+    if top_k is not None:
+        chosen = dataclasses.replace(chosen, top_k=top_k)
+    if threshold is not None:
+        chosen = dataclasses.replace(chosen, threshold=threshold)
+    return chosen
 
 
 @contextmanager

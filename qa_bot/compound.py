@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
+from qa_bot.phrases import Phrase
 from qa_bot.types import Answer, AnswerKind
 
 MOST = 4  # parts; what has more is no question
@@ -61,7 +62,11 @@ def together(question: str, answers: Sequence[Answer]) -> Answer:
     )
     if not said:
         return replace(whole, score=max(answer.score for answer in answers))
-    silent = [f"The sources don't say: {answer.understood}" for answer in answers if answer.abstained]
+    silent = [
+        Phrase("The sources don't say: {question}", question=answer.understood)
+        for answer in answers
+        if answer.abstained
+    ]
     return replace(
         joined(whole, said, "questions"),
         abstained=False,

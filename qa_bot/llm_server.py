@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from qa_bot.errors import LLMError
 from qa_bot.llm import Limits, within
+from qa_bot.phrases import Phrase
 from qa_bot.prompt import Messages
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class ServedLLM:
             ) from None
         self._openai = openai
         self.name = model
-        self._where = f"The model {model!r} at {_host(url)}"
+        self._which = Phrase("The model {model} at {host}", model=model, host=_host(url))
         self._url = url
         self._key = key
         self._limits = limits
@@ -98,25 +99,26 @@ class ServedLLM:
                     return
         raise ValueError("the stream broke off")
 
-    def _said(self, error: Exception) -> str:
+    def _said(self, error: Exception) -> Phrase:
         """What went wrong, in one sentence."""
-        names = self._openai
+        names, which = self._openai, self._which
         match error:
             case TimeoutError() | names.APITimeoutError():
-                what = "did not answer in time"
+                return Phrase("{which} did not answer in time.", which=which)
             case names.APIConnectionError():
-                what = "could not be reached"
+                return Phrase("{which} could not be reached.", which=which)
             case names.AuthenticationError() | names.PermissionDeniedError():
-                what = "refused the key" if self._key else "asks for a key: set QA_BOT_LLM_KEY"
+                if self._key:
+                    return Phrase("{which} refused the key.", which=which)
+                return Phrase("{which} asks for a key: set QA_BOT_LLM_KEY.", which=which)
             case names.NotFoundError():
-                what = "was not found there: look at --llm and --llm-url"
+                return Phrase("{which} was not found there: look at --llm and --llm-url.", which=which)
             case names.RateLimitError():
-                what = "is asked too much at the moment"
+                return Phrase("{which} is asked too much at the moment.", which=which)
             case names.APIStatusError():
-                what = f"failed with status {error.status_code}"
+                return Phrase("{which} failed with status {status}.", which=which, status=error.status_code)
             case _:
-                what = "sent what is no answer"
-        return f"{self._where} {what}."
+                return Phrase("{which} sent what is no answer.", which=which)
 
 
 def _host(url: str) -> str:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from qa_bot.contents import Documents
 from qa_bot.dates import parse_date, spelled
 from qa_bot.errors import InvalidQuestion
+from qa_bot.phrases import Phrase
 
 _UNDATED = 0  # no day has this ordinal
 _NAMED = 5  # names in a note
@@ -37,7 +38,7 @@ class Wanted:
 def wanted(sources: object, since: object, until: object) -> Wanted:
     """What a form or a caller over HTTP asks for; what is empty narrows nothing. Raises InvalidQuestion."""
     if sources is not None and not (isinstance(sources, list) and all(isinstance(s, str) for s in sources)):
-        raise InvalidQuestion("sources must be a list of names or patterns such as reports/*")
+        raise InvalidQuestion("sources must be a list of names or patterns such as reports/*.")
     return Wanted(
         sources=tuple(sources) if sources else None, since=day("since", since), until=day("until", until)
     )
@@ -49,7 +50,13 @@ def day(name: str, written: object) -> date | None:
         return None
     found = parse_date(written) if isinstance(written, str) else None
     if found is None:
-        raise InvalidQuestion(f"{name} must be a day such as 2023-01-31, but it is {str(written)[:40]!r}.")
+        raise InvalidQuestion(
+            Phrase(
+                "{name} must be a day such as 2023-01-31, but it is {written!r}.",
+                name=name,
+                written=str(written)[:40],
+            )
+        )
     return found
 
 
@@ -68,7 +75,13 @@ class Narrowing:
         if sources is None and since is None and until is None:
             return None
         if since and until and since > until:
-            raise InvalidQuestion(f"No day is from {spelled(since)} to {spelled(until)}: swap the two.")
+            raise InvalidQuestion(
+                Phrase(
+                    "No day is from {since} to {until}: swap the two.",
+                    since=spelled(since),
+                    until=spelled(until),
+                )
+            )
         ids, missing = self._named(sources)
         undated = 0
         if since or until:
@@ -78,13 +91,19 @@ class Narrowing:
             last = until.toordinal() if until else date.max.toordinal()
             ids = ids[(days >= first) & (days <= last)]
             if not len(ids):
-                raise InvalidQuestion(f"No document is dated {_range(since, until)}.{_left_out(undated)}")
+                raise InvalidQuestion(
+                    Phrase(
+                        "No document is dated {range}.{undated}",
+                        range=_range(since, until),
+                        undated=_left_out(undated),
+                    )
+                )
         return Scope(
             documents=ids,
             rows=self._rows_of(ids),
             notes=(
-                f"Looked only in {_count(len(ids))}{_which(sources, since, until)}.{_left_out(undated)}",
-                *(f"No document is named {name}." for name in missing),
+                _looked_in(len(ids), sources, since, until, undated),
+                *(Phrase("No document is named {name}.", name=name) for name in missing),
             ),
         )
 
@@ -96,8 +115,11 @@ class Narrowing:
         ids = np.array(sorted({number for numbers in found.values() for number in numbers}), dtype=np.int64)
         if not len(ids):
             raise InvalidQuestion(
-                f"The index holds none of the documents asked for: {sorted(sources)}. "
-                "A source is a document's name as in citations, or a pattern such as reports/*"
+                Phrase(
+                    "The index holds none of the documents asked for: {names}. "
+                    "A source is a document's name as in citations, or a pattern such as reports/*",
+                    names=sorted(sources),
+                )
             )
         return ids, [source for source, numbers in found.items() if not numbers]
 
@@ -119,25 +141,36 @@ class Narrowing:
         return np.array([ordinals.get(text, _UNDATED) for text in written], dtype=np.int64)
 
 
-def _which(sources: Collection[str] | None, since: date | None, until: date | None) -> str:
+def _looked_in(
+    count: int, sources: Collection[str] | None, since: date | None, until: date | None, undated: int
+) -> Phrase:
     named = sorted(sources or ())
-    more = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
-    names = f": {', '.join(named[:_NAMED])}{more}" if named else ""
-    dated = f", dated {_range(since, until)}" if since or until else ""
-    return f"{dated}{names}"
+    more = f" … ({len(named):,})" if len(named) > _NAMED else ""
+    dated = since or until
+    return Phrase(
+        "Looked only in {documents}{dated}{names}.{undated}",
+        documents=_count(count),
+        dated=Phrase(", dated {range}", range=_range(since, until)) if dated else "",
+        names=f": {', '.join(named[:_NAMED])}{more}" if named else "",
+        undated=_left_out(undated),
+    )
 
 
 def _range(since: date | None, until: date | None) -> str:
     if since and until:
-        return f"from {spelled(since)} to {spelled(until)}"
-    return f"{spelled(since)} or later" if since else f"{spelled(until)} or earlier" if until else ""
+        return Phrase("from {since} to {until}", since=spelled(since), until=spelled(until))
+    if since:
+        return Phrase("{since} or later", since=spelled(since))
+    return Phrase("{until} or earlier", until=spelled(until)) if until else ""
 
 
 def _left_out(undated: int) -> str:
-    return (
-        f" {_count(undated)} without a date {'was' if undated == 1 else 'were'} left out." if undated else ""
-    )
+    if undated == 1:
+        return Phrase(" {documents} without a date was left out.", documents=_count(1))
+    return Phrase(" {documents} without a date were left out.", documents=_count(undated)) if undated else ""
 
 
-def _count(documents: int) -> str:
-    return f"{documents:,} document{'' if documents == 1 else 's'}"
+def _count(documents: int) -> Phrase:
+    if documents == 1:
+        return Phrase("{number:,} document", number=1)
+    return Phrase("{number:,} documents", number=documents)

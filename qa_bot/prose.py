@@ -14,6 +14,7 @@ from qa_bot.chunking import sentences
 from qa_bot.errors import LLMError
 from qa_bot.grounding import Checker, Entails
 from qa_bot.llm import LLM
+from qa_bot.phrases import Phrase
 from qa_bot.prompt import messages
 from qa_bot.types import Answer, Citation, Passage, Sentence, Turn
 
@@ -64,23 +65,28 @@ class Writer:
                 if len(held) == MAX_SENTENCES:
                     break
         except LLMError as error:
-            yield _with_notes(first, f"{error} This is the answer in the source's own words.")
+            note = Phrase("{problem} This is the answer in the source's own words.", problem=error.args[0])
+            yield _with_notes(first, note)
             return
         yield self._finished(first, held)
 
     def _finished(self, first: Answer, held: Sequence[Sentence]) -> Answer:
         struck = sum(sentence.why is not None for sentence in held)
         if struck == len(held):
-            note = (
-                f"Nothing that the model {self._llm.name!r} wrote stands; "
-                "this is the answer in the source's own words."
+            note = Phrase(
+                "Nothing that the model {model} wrote stands; this is the answer in the source's own words.",
+                model=self._llm.name,
             )
             return _with_notes(replace(first, sentences=tuple(held)), note)
         answer = self._joined(first, held)
         if not struck:
             return answer
-        were, them = ("sentence was", "it") if struck == 1 else ("sentences were", "them")
-        return _with_notes(answer, f"{struck} {were} struck out: the cited words do not say {them}.")
+        if struck == 1:
+            return _with_notes(answer, Phrase("One sentence was struck out: the cited words do not say it."))
+        return _with_notes(
+            answer,
+            Phrase("{struck:,} sentences were struck out: the cited words do not say them.", struck=struck),
+        )
 
     def _joined(self, first: Answer, held: Sequence[Sentence]) -> Answer:
         """The answer of the sentences so far; the extractive one with them where none stands."""
@@ -106,7 +112,10 @@ class Writer:
             sentences=tuple(held),
             notes=(
                 *first.notes,
-                f"Written by the model {self._llm.name!r}; each sentence was checked against what it cites.",
+                Phrase(
+                    "Written by the model {model}; each sentence was checked against what it cites.",
+                    model=self._llm.name,
+                ),
             ),
         )
 
@@ -127,7 +136,7 @@ def hold(checker: Checker, text: str, numbers: Sequence[int], passages: Sequence
     verdict = checker.check(text, [passages[n - 1] for n in dict.fromkeys(numbers) if n not in unknown])
     if verdict.supported and not unknown:
         return Sentence(text=text, why=None, citations=verdict.quotes)
-    why = f"There is no passage {unknown[0]}." if unknown else verdict.why
+    why = Phrase("There is no passage {number}.", number=unknown[0]) if unknown else verdict.why
     elsewhere = (checker.check(text, [passage]) for passage in passages)
     quotes = next((found.quotes for found in elsewhere if found.supported), verdict.quotes)
     return Sentence(text=text, why=why, citations=quotes[:1])

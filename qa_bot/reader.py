@@ -9,6 +9,7 @@ from qa_bot.conflicts import with_conflicts
 from qa_bot.evidence import LIMIT, Asked, Evidence
 from qa_bot.lists import MOST as MOST_ITEMS
 from qa_bot.lists import alike, asks_for_list, enumeration
+from qa_bot.phrases import Phrase
 from qa_bot.quoting import cite, whole_words
 from qa_bot.span_model import PACKAGED, Span, SpanModel
 from qa_bot.types import Answer, Question, ScoredPassage
@@ -44,7 +45,7 @@ class _Stretch:
         return self.scored.passage.text[self.start : self.end]
 
 
-UNDECIDED = "The sources say neither yes nor no in so many words: read the quote."
+UNDECIDED = Phrase("The sources say neither yes nor no in so many words: read the quote.")
 LISTED = 0.5  # least certainty of the second and later items of a list (evals/README.md)
 
 # Which passage's answer to give, and how sure to be of it: two fits (training/evidence.py).
@@ -249,17 +250,18 @@ def _undecided(answer: Answer) -> Answer:
     return replace(answer, text=citation.quote, citations=(whole,), kind="yes-no", notes=(UNDECIDED,))
 
 
-def _why_not(asked: Asked, passages: Sequence[ScoredPassage]) -> str:
+def _why_not(asked: Asked, passages: Sequence[ScoredPassage]) -> Phrase:
     """Why the sources do not say, in one line."""
     unknown = asked.unknown_words
     telling = [word for word in unknown if word[0].isdigit() or word[0].isupper()]  # numbers and names
     if unknown:
-        return f"The sources nowhere mention {' or '.join(f'“{word}”' for word in (telling or unknown)[:3])}."
+        words = tuple(f"“{word}”" for word in (telling or unknown)[:3])
+        return Phrase("The sources nowhere mention {words}.", words=words)
     lacking = [set(asked.missing_numbers(scored.passage)) for scored in passages]
-    numbers = [number for number in asked.numbers if all(number in those for those in lacking)]
+    numbers = tuple(number for number in asked.numbers if all(number in those for those in lacking))
     if numbers:
-        return f"What comes nearest to the question does not mention {' or '.join(numbers[:3])}."
-    return "What comes nearest to the question does not answer it."
+        return Phrase("What comes nearest to the question does not mention {numbers}.", numbers=numbers[:3])
+    return Phrase("What comes nearest to the question does not answer it.")
 
 
 def _within(score: float) -> float:

@@ -27,7 +27,7 @@ class Checked:
 
 def as_json(answers: Sequence[Answer]) -> str:
     """The answers with their citations, as `qa-bot verify` reads them."""
-    kept = ("question", "understood", "text", "abstained", "score", "reason", "notes")
+    kept = ("question", "understood", "text", "abstained", "score", "reason", "verdict", "notes")
     rows = [
         {name: value for name, value in asdict(answer).items() if name in (*kept, "citations")}
         for answer in answers
@@ -43,7 +43,8 @@ def as_markdown(answers: Sequence[Answer]) -> str:
         if answer.text is None:
             lines += [f"The sources don't say. {_inline(answer.reason or '')}", "", *_notes(answer)]
             continue
-        lines += [f"**{_inline(answer.text)}** ({answer.score:.2f})", ""]
+        said = answer.verdict.capitalize() if answer.verdict else answer.text
+        lines += [f"**{_inline(said)}** ({answer.score:.2f})", ""]
         for number, citation in enumerate(answer.citations, start=1):
             page = f", page {citation.page}" if citation.page else ""
             place = f"{citation.source}{page}, characters {citation.start} to {citation.end}"

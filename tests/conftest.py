@@ -4,14 +4,16 @@ import hashlib
 import ipaddress
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 from qa_bot import QABot, Settings, build_index
 from qa_bot.encoder import OnnxEncoder, Vectors
@@ -200,3 +202,24 @@ def article_index(tmp_path_factory: pytest.TempPathFactory, real_encoder: OnnxEn
 def article_bot(article_index: Path, real_encoder: OnnxEncoder) -> QABot:
     """The bot that a user gets, on the repository's own sources."""
     return QABot.open(article_index, encoder=real_encoder)
+
+
+FLAGS = (
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")  # while it is there, no test can run an event loop
+def browser() -> Iterator[Browser]:
+    """A real Chromium."""
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if not chromium:
+        missing = "there is no Chromium to test the page in; install it: apt-get install chromium"
+        if os.environ.get("CI"):
+            pytest.fail(missing)
+        pytest.skip(missing)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
+        yield browser
+        browser.close()

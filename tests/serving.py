@@ -30,6 +30,9 @@ def serving(
     root_path: str = "",
     editor: Editor | None = None,
     feedback: Path | None = None,
+    proxy: str | None = None,
+    report: Path | None = None,
+    mcp: bool = False,
     writer: Writer | None = None,
 ) -> Iterator[int]:
     """A server of the app over `bot` while in the block; gives its port."""
@@ -37,8 +40,8 @@ def serving(
 
     def start() -> Server:
         bot_now = (lambda: bot) if isinstance(bot, QABot) else bot
-        app = build_server(bot_now, guard or Guard(), root_path, editor, feedback, writer)
-        return Server(app, "127.0.0.1", port)
+        server = build_server(bot_now, guard or Guard(), root_path, editor, feedback, report, mcp, writer)
+        return Server(server, "127.0.0.1", port, proxy)
 
     with ThreadPoolExecutor(1) as thread, warnings.catch_warnings():
         # Gradio makes event loops that it never closes. In a thread of their own they are free

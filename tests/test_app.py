@@ -25,6 +25,7 @@ from hypothesis import strategies as st
 from serving import GRADIO_WARNING, serving
 
 from qa_bot import QABot, QABotError, Settings, Turn, build_index
+from qa_bot.phrases import ENGLISH
 from qa_bot.rendering import answer_html, as_text, document_html
 
 pytestmark = pytest.mark.filterwarnings(GRADIO_WARNING)
@@ -179,17 +180,16 @@ def test_server_logs_no_question(port: int, capfd: pytest.CaptureFixture[str]) -
 
 def test_notes_and_resolved_dates_are_shown_as_text_outside_the_quote(article_bot: QABot) -> None:
     answer = article_bot.ask(FIRST_LIGHT)
-    assert '<p class="note">“March to June last year” here means March to June 2022</p>' in answer_html(
-        answer, 0
-    )
+    shown = answer_html(answer, 0, ENGLISH)
+    assert '<p class="note meant">“March to June last year” here means March to June 2022</p>' in shown
     hostile = dataclasses.replace(
         answer,
         notes=(HOSTILE_TITLE,),
         citations=(dataclasses.replace(answer.citations[0], resolved=((HOSTILE, HOSTILE_TITLE),)),),
     )
     for shown in (
-        answer_html(hostile, 0),
-        answer_html(dataclasses.replace(hostile, text=None, abstained=True, citations=()), 0),
+        answer_html(hostile, 0, ENGLISH),
+        answer_html(dataclasses.replace(hostile, text=None, abstained=True, citations=()), 0, ENGLISH),
     ):
         markup = Markup(shown)
         assert HOSTILE_TITLE in markup.text and not {"img", "script"} & {
@@ -271,7 +271,7 @@ def test_document_of_markup_is_shown_whole_and_has_no_tag_of_its_own(
     build_index(settings, encoder)
     bot = QABot.open(settings.index, encoder=encoder)
     passage = bot.retrieve("What does the kettle boil?")[0].passage
-    shown = document_html(bot, passage)
+    shown = document_html(bot, passage, ENGLISH)
 
     markup = Markup(shown)
     assert [tag.split()[0] for tag in markup.tags] == ["h2", "p", "div", "div", "mark"]

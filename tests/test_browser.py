@@ -1,15 +1,17 @@
 """The page in a real browser, with the eyes and hands of a user."""
 
-import os
+import json
 import re
-import shutil
+import threading
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from conftest import ARTICLE
+from conftest import ARTICLE, ROOT
+from gradio.queueing import Queue
 from playwright.sync_api import (
     Browser,
     BrowserContext,
@@ -18,7 +20,6 @@ from playwright.sync_api import (
     Locator,
     Page,
     expect,
-    sync_playwright,
 )
 from serving import GRADIO_WARNING, serving
 
@@ -27,7 +28,9 @@ from qa_bot.editing import Editor
 from qa_bot.encoder import OnnxEncoder
 from qa_bot.feedback import drafts
 from qa_bot.live import LiveBot
+from qa_bot.server import Guard
 from qa_bot.transcript import citations_of
+from qa_bot.types import Answer
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings(GRADIO_WARNING)]
 
@@ -36,11 +39,7 @@ FOLLOW_UP = "And who started it?"
 WHITE_PAPER = "When was the white paper issued?"
 CONFERENCE = "What has China hosted every year since 2014?"
 UNSAID = "What is the capital of France?"
-
-FLAGS = (
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-)  # fmt: skip
+REPORT = ROOT / "evals" / "reports" / "article"
 
 # Whether the highlighted words are where the reader sees them without scrolling.
 MARK_IS_IN_SIGHT = """() => {
@@ -58,20 +57,11 @@ IS_IN_SIGHT = """element => {
     return own.top >= log.top && own.bottom <= log.bottom && !covered;
 }"""
 
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """A real Chromium."""
-    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if not chromium:
-        missing = "there is no Chromium to test the page in; install it: apt-get install chromium"
-        if os.environ.get("CI"):
-            pytest.fail(missing)
-        pytest.skip(missing)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
-        yield browser
-        browser.close()
+# Whether nothing lies over the middle of an element.
+IS_ON_TOP = """element => {
+    const {left, top, width, height} = element.getBoundingClientRect();
+    return element.contains(document.elementFromPoint(left + width / 2, top + height / 2));
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -140,6 +130,23 @@ class Visitor:
         self.box.press("Enter")
         expect(self.answers).to_have_count(before + 1)
         return self.answers.nth(before)
+
+    def open_panel(self, panel: str) -> Locator:
+        """Open a panel by its id: only, sources, inspect, report; what it shows, once it does."""
+        shown = {
+            "only": "#since",
+            "sources": "#documents ul",
+            "inspect": "#inspection table",
+            "report": "#evaluation svg",
+        }
+        self.page.locator(f"#{panel} button").first.click()
+        expect(self.page.locator(shown[panel]).first).to_be_visible()
+        return self.page.locator(f"#{panel}")
+
+    def barriers(self) -> list[tuple[str, str]]:
+        """What axe finds serious or critical."""
+        found = Axe().run(self.page).response["violations"]
+        return [(v["id"], v["nodes"][0]["html"]) for v in found if v["impact"] in ("serious", "critical")]
 
     def expect_highlight(self, words: str) -> None:
         """The source pane highlights exactly `words`, where they can be seen."""
@@ -304,24 +311,19 @@ def test_a_conversation_is_saved_as_a_file_that_can_be_verified(
 def test_no_serious_barrier_is_found_by_axe(
     browser: Browser, article_bot: QABot, tmp_path: Path, scheme: str
 ) -> None:
-    def barriers() -> list[tuple[str, str]]:
-        found = Axe().run(visitor.page).response["violations"]
-        return [(v["id"], v["nodes"][0]["html"]) for v in found if v["impact"] in ("serious", "critical")]
-
     with (
-        serving(article_bot, feedback=tmp_path) as port,
+        serving(article_bot, feedback=tmp_path, report=REPORT) as port,
         browser.new_context(color_scheme=scheme) as context,  # type: ignore[arg-type]
     ):
         visitor = Visitor(context, f"http://127.0.0.1:{port}")
         expect(visitor.page.get_by_role("button", name=WHITE_PAPER)).to_be_visible()
-        assert barriers() == []
+        assert visitor.barriers() == []
         visitor.ask(FIRST_LIGHT)
         visitor.ask(UNSAID)
-        for panel in ("Only in", "Sources", "How it was found"):
-            visitor.page.get_by_role("button", name=panel).click()
-        expect(visitor.page.locator("#inspection table")).to_be_visible()
+        for panel in ("only", "sources", "inspect", "report"):
+            visitor.open_panel(panel)
         expect(visitor.page.get_by_label("Dated since")).to_be_visible()
-        assert barriers() == []
+        assert visitor.barriers() == []
         visitor.leave()
 
 
@@ -373,6 +375,25 @@ def test_how_an_answer_was_found_is_shown_for_each_passage(visitor: Visitor, art
     expect(shown).to_contain_text(re.compile(r"search [\d.]+ ms, reading [\d.]+ ms"))
     visitor.ask(WHITE_PAPER)
     expect(shown).to_contain_text(f"Understood as: {WHITE_PAPER}")
+
+
+def test_a_report_that_is_missing_or_of_another_model_is_told(
+    browser: Browser, article_bot: QABot, tmp_path: Path
+) -> None:
+    with serving(article_bot, report=tmp_path) as port, browser.new_context() as context:
+        visitor = Visitor(context, f"http://127.0.0.1:{port}")
+        panel = visitor.page.locator("#report")
+        panel.get_by_role("button", name="How good it is").click()
+        expect(panel.get_by_role("status")).to_contain_text("report.json is missing or damaged.")
+        report = json.loads((REPORT / "report.json").read_text())
+        (tmp_path / "report.json").write_text(json.dumps({**report, "model": "another <b>model</b>"}))
+        panel.get_by_role("button", name="How good it is").click()
+        visitor.open_panel("report")  # which reads it anew
+        expect(panel).to_contain_text("with the model another <b>model</b> and the reader")
+        expect(
+            panel.get_by_text("This is not what answers here: that is the model all-MiniLM")
+        ).to_be_visible()
+        visitor.leave()
 
 
 def test_sources_are_added_rebuilt_and_removed_where_that_is_allowed(
@@ -458,7 +479,78 @@ def test_question_is_shown_as_it_was_typed(visitor: Visitor) -> None:
         expect(obeyed).to_have_count(0)
 
 
+@pytest.mark.parametrize("why", ["too often", "full queue"])
+def test_a_question_that_is_put_off_says_so_and_leaves_the_page_as_it_was(
+    browser: Browser, article_bot: QABot, monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    often = why == "too often"
+    with (
+        serving(article_bot, Guard(per_minute=4 if often else 0)) as port,
+        browser.new_context() as context,
+    ):
+        visitor = Visitor(context, f"http://127.0.0.1:{port}")
+        visitor.ask(FIRST_LIGHT)
+        visitor.page.wait_for_timeout(500)  # the panels follow
+        if not often:
+            monkeypatch.setattr(Queue, "__len__", lambda self: app.MAX_WAITING)
+        why = "Too many requests from your address" if often else "Too many questions are waiting"
+        message = visitor.page.get_by_role("status").get_by_text(why).first
+        for _ in range(4):  # of these the last at least is put off
+            visitor.box.fill(WHITE_PAPER)
+            visitor.box.press("Enter")
+            visitor.page.wait_for_timeout(500)
+        expect(message).to_contain_text(re.compile(r"Try again in \d+ s\."))
+        expect(visitor.box).to_have_value(WHITE_PAPER)
+        expect(visitor.answers.nth(0)).to_contain_text("76 countries")
+        said = visitor.answers.last.locator(".said")
+        said.scroll_into_view_if_needed()
+        assert said.evaluate(IS_ON_TOP)
+        assert all("429" in fault for fault in visitor.faults)
+
+
+def test_that_an_answer_takes_long_is_said_until_it_is_there_and_of_a_fast_one_nothing(
+    browser: Browser, article_bot: QABot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving(article_bot) as port, browser.new_context() as context:
+        visitor = Visitor(context, f"http://127.0.0.1:{port}")
+        line = visitor.page.locator("#busy [role=status]")
+        expect(line).to_have_attribute("data-searching", "Searching …")
+        visitor.page.evaluate(
+            """const line = document.querySelector('#busy');
+            window.said = [];
+            const heard = new MutationObserver(() => said.push(line.innerText));
+            heard.observe(line, {childList: true, subtree: true})"""
+        )
+        visitor.ask(FIRST_LIGHT)
+        assert "Searching …" not in visitor.page.evaluate("said")
+        answered = threading.Event()
+        ask = article_bot.ask
+
+        def slow(*args: Any, **options: Any) -> Answer:
+            answered.wait(20)
+            return ask(*args, **options)
+
+        monkeypatch.setattr(article_bot, "ask", slow)
+        visitor.box.fill(WHITE_PAPER)
+        visitor.box.press("Enter")
+        expect(line).to_have_text("Searching …")
+        answered.set()
+        expect(visitor.answers).to_have_count(2)
+        expect(line).to_have_text("")
+        visitor.leave()
+
+
 # Visitors, and documents that are not to be trusted.
+
+
+def test_each_part_of_a_question_has_its_answer_and_its_citation(visitor: Visitor) -> None:
+    answer = visitor.ask("Who issued the white paper, when, and how many pages does it have?")
+    expect(answer.locator(".said")).to_have_text(["State Council Information Office", "March 16"])
+    expect(answer).to_contain_text("The sources don't say: How many pages does the white paper have?")
+    expect(visitor.mark).to_contain_text("the white paper was issued")
+    answer.get_by_role("link", name="2 · ").click()
+    expect(visitor.mark).to_contain_text("March 16")
+    expect(visitor.ask("Did Cao Shumin introduce a white paper?").locator(".said")).to_have_text("Yes")
 
 
 def test_follow_up_leans_on_the_chat_of_its_visitor_and_on_no_other(

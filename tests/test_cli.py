@@ -18,7 +18,7 @@ import pytest
 from click.testing import CliRunner
 from conftest import ARTICLE, ROOT, FakeEncoder
 
-from qa_bot import QABot, Settings, build_index, cli
+from qa_bot import QABot, Settings, build_index, cli, cli_serve
 from qa_bot.encoder import OnnxEncoder
 from qa_bot.feedback import keep
 from qa_bot.manifest import FORMAT, Manifest
@@ -276,11 +276,23 @@ def test_a_wider_address_needs_a_password_or_the_word_that_none_is_wanted(index:
     assert refused.code == 2 and "--auth USER:PASSWORD, or --no-auth" in refused.err
     for odd in ("ann", "ann:", ":secret", ""):
         assert run("serve", "--auth", odd).code == 2
-    guard = cli._guard_options
+    guard = cli_serve._guard_options
     assert guard("127.0.0.1", None, False, ())["hosts"] == {"127.0.0.1", "localhost", "::1"}
     assert guard("127.0.0.1", None, False, ("QA.example",))["hosts"] >= {"qa.example", "localhost"}
     assert guard("0.0.0.0", "ann:a:b", False, ()) == {"hosts": frozenset(), "login": ("ann", "a:b")}
     assert guard("0.0.0.0", None, True, ())["login"] is None
+
+
+def test_serving_by_mcp_without_its_package_names_the_package() -> None:
+    with patch("qa_bot.cli_serve.find_spec", return_value=None):
+        result = CliRunner().invoke(cli.cli, ["serve", "--mcp"])
+    assert result.exit_code == 1 and "pip install 'qa-bot[mcp]'" in result.output
+
+
+@pytest.mark.parametrize("proxy", ["", "nginx", "10.0.0.1/33"])
+def test_a_proxy_is_named_by_its_address(proxy: str) -> None:
+    result = CliRunner().invoke(cli.cli, ["serve", f"--proxy={proxy}"])
+    assert result.exit_code == 2 and "no IP address" in result.output
 
 
 def test_a_rollback_is_said_by_index_and_status_until_the_next_build(index: Path, sources: Path) -> None:

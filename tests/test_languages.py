@@ -12,6 +12,7 @@ from qa_bot import QABot, Settings, build_index
 from qa_bot.evaluation import load
 from qa_bot.languages import foreign_language, said_of
 from qa_bot.panels import sources_html
+from qa_bot.phrases import ENGLISH as IN_ENGLISH
 from qa_bot.rendering import as_text
 from qa_bot.words import content_words
 
@@ -88,7 +89,7 @@ def test_a_chinese_document_is_found_by_its_words_and_said_to_be_chinese(
     found = bot.retrieve(QUESTION, 3)
     assert found[0].passage.source == "b.txt" and found[0].lexical > 0
     assert [scored.lexical for scored in found[1:]] == [0, 0]
-    shown = sources_html(bot, "", removable=False)
+    shown = sources_html(bot, "", IN_ENGLISH, removable=False)
     assert f"<p>{as_text('a.txt, b.txt seem to be in Chinese; the model reads English')}" in shown
     (note,) = bot.ask(QUESTION).notes
     assert note == "The question seems to be in Chinese; the model reads English, so answers may be missed."
@@ -117,7 +118,7 @@ def test_a_multilingual_reader_answers_without_a_warning(settings: Settings, enc
     manifest = build_index(settings, encoder, reader=reader).manifest
     assert manifest.languages and not manifest.english_only
     bot = QABot.open(settings.index, encoder=encoder, reader=reader)
-    assert "Chinese" not in sources_html(bot, "", removable=False)
+    assert "Chinese" not in sources_html(bot, "", IN_ENGLISH, removable=False)
     answer = bot.ask(QUESTION)
     assert (answer.text, answer.notes) == ("国务院新闻办公室", ())
     assert answer.citations[0].quote == "国务院新闻办公室三月发布白皮书。"

@@ -86,7 +86,7 @@ def test_a_server_that_misbehaves_is_one_sentence_in_bounded_time_without_the_ke
         llm = open_llm("m", server.url, KEY, SHORT)
         read(llm)
     port = server.server_address[1]
-    assert str(failed.value).startswith(f"The model 'm' at 127.0.0.1:{port} {said}")
+    assert str(failed.value).startswith(f"The model m at 127.0.0.1:{port} {said}")
     assert len(server.asked) == times
     shown = (
         "".join(traceback.format_exception(failed.value)) + caplog.text + repr(vars(failed.value)) + repr(llm)
@@ -151,7 +151,7 @@ def test_a_local_model_answers_in_a_process_of_its_own_again_and_again(tiny_llm:
 def test_a_local_model_that_cannot_be_loaded_or_takes_too_long_is_one_sentence(
     tmp_path: Path, tiny_llm: Path
 ) -> None:
-    with pytest.raises(LLMError, match=r"The model '.*nothing' cannot be used: OSError"):
+    with pytest.raises(LLMError, match=r"The model .*nothing cannot be used: OSError"):
         read(open_llm(str(tmp_path / "nothing")))
     with pytest.raises(LLMError, match="did not answer in time"):
         read(open_llm(str(tiny_llm), limits=Limits(total_s=0.2)))

@@ -40,7 +40,7 @@ def server(article_index: Path, tmp_path: Path) -> Iterator[tuple[int, int]]:
     env = {name: value for name, value in os.environ.items() if not name.startswith("QA_BOT_")}
     with (tmp_path / "log").open("w") as log:
         process = subprocess.Popen(
-            [script, "serve", "--index", str(article_index), "--port", str(port)],
+            [script, "serve", "--rate-limit", "0", "--index", str(article_index), "--port", str(port)],
             env=env,
             stdout=log,
             stderr=log,
@@ -110,7 +110,10 @@ def test_clients_recover_when_the_server_is_killed_and_started_again(
     port = free_port()
     script = shutil.which("qa-bot", path=str(Path(sys.executable).parent))
     assert script
-    serve = [script, "serve", "--no-watch", "--index", str(article_index), "--port", str(port)]
+    serve = [
+        *(script, "serve", "--no-watch", "--rate-limit", "0"),
+        *("--index", str(article_index), "--port", str(port)),
+    ]
     said = {question: json.dumps(article_bot.ask(question).text) for question in QUESTIONS}
     over = time.monotonic() + 25
 

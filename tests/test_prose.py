@@ -89,23 +89,19 @@ def test_where_nothing_stands_the_extractive_answer_does_with_a_note(article_bot
     extractive = article_bot.ask(FIRST_LIGHT)
     assert (answer.text, answer.kind, answer.citations) == (extractive.text, "span", extractive.citations)
     assert answer.notes == (
-        "Nothing that the model 'fake' wrote stands; this is the answer in the source's own words.",
+        "Nothing that the model fake wrote stands; this is the answer in the source's own words.",
     )
     assert all(sentence.why for sentence in answer.sentences)
 
 
 def test_a_model_that_fails_in_the_middle_leaves_the_extractive_answer(article_bot: QABot) -> None:
     n = number_of(article_bot, "76 countries")
-    llm = FakeLLM(f"{TRUE} [{n}]. Then ", LLMError("The model 'fake' did not answer in time."))
+    llm = FakeLLM(f"{TRUE} [{n}]. Then ", LLMError("The model fake did not answer in time."))
     *_, before, last = Writer(llm).answers(article_bot, article_bot.ask(FIRST_LIGHT))
     assert before.kind == "prose"
     assert last == Answer(
         **{f: getattr(article_bot.ask(FIRST_LIGHT), f) for f in Answer.__slots__}
-        | {
-            "notes": (
-                "The model 'fake' did not answer in time. This is the answer in the source's own words.",
-            )
-        }
+        | {"notes": ("The model fake did not answer in time. This is the answer in the source's own words.",)}
     )
 
 

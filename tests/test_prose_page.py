@@ -10,7 +10,7 @@ from conftest import ROOT
 from llm_servers import KEY, event, events, scripted
 from playwright.sync_api import Browser, Page, expect
 from serving import GRADIO_WARNING, serving
-from test_browser import FIRST_LIGHT, MARK_IS_IN_SIGHT, browser
+from test_browser import FIRST_LIGHT, MARK_IS_IN_SIGHT
 
 from qa_bot import QABot
 from qa_bot.llm import Limits, open_llm
@@ -18,8 +18,6 @@ from qa_bot.prose import Writer
 from qa_bot.transcript import check, citations_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings(GRADIO_WARNING)]
-
-chromium = browser  # the fixture
 
 LED_TO = "The operation led to 2,000 arrests"
 
@@ -41,7 +39,7 @@ def ask(page: Page, question: str) -> None:
 
 
 def test_sentences_appear_once_they_are_checked_and_the_conversation_verifies(
-    chromium: Browser, article_bot: QABot, tmp_path: Path
+    browser: Browser, article_bot: QABot, tmp_path: Path
 ) -> None:
     n = next(
         n
@@ -52,7 +50,7 @@ def test_sentences_appear_once_they_are_checked_and_the_conversation_verifies(
     with scripted(m=said(n, gate)) as server:
         writer = Writer(open_llm("m", server.url, KEY, Limits(retries=0)))
         with serving(article_bot, writer=writer) as port:
-            page = chromium.new_page()
+            page = browser.new_page()
             dialogs: list[str] = []
             page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
             page.goto(f"http://127.0.0.1:{port}")
@@ -83,11 +81,11 @@ def test_sentences_appear_once_they_are_checked_and_the_conversation_verifies(
     assert len(checked) == 2 and all(result.stands for result in checked)
 
 
-def test_a_model_that_fails_leaves_the_answer_and_a_note(chromium: Browser, article_bot: QABot) -> None:
+def test_a_model_that_fails_leaves_the_answer_and_a_note(browser: Browser, article_bot: QABot) -> None:
     with scripted(m=500) as server:
         writer = Writer(open_llm("m", server.url, KEY, Limits(wait_s=0.01)))
         with serving(article_bot, writer=writer) as port:
-            page = chromium.new_page()
+            page = browser.new_page()
             page.goto(f"http://127.0.0.1:{port}")
             ask(page, FIRST_LIGHT)
             expect(page.locator("#chat .said")).to_have_text("one of 76")

@@ -7,14 +7,18 @@ import os
 import shutil
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from serving import GRADIO_WARNING, free_port, serving
 
-from qa_bot import QABot
+from qa_bot import QABot, app
+from qa_bot.rate_limit import RateLimit
 from qa_bot.server import MAX_BODY_BYTES, Guard
 
 pytestmark = pytest.mark.filterwarnings(GRADIO_WARNING)
@@ -155,6 +159,7 @@ http {{
         location /qa/ {{
             proxy_pass http://127.0.0.1:{server}/;
             proxy_set_header Host $host:$server_port;
+            proxy_set_header X-Forwarded-For $remote_addr;
             proxy_http_version 1.1;
             proxy_buffering off;
             proxy_read_timeout 1h;
@@ -166,14 +171,15 @@ http {{
 
 @pytest.fixture
 def proxied(article_bot: QABot, tmp_path: Path) -> Iterator[int]:
-    """The port of an nginx that shows the app below /qa."""
+    """The port of an nginx that shows the app below /qa, and five requests a minute to each address."""
     nginx = shutil.which("nginx", path="/usr/sbin:/usr/bin")
     if not nginx:
         if os.environ.get("CI"):
             pytest.fail("there is no nginx")
         pytest.skip("there is no nginx")
     port = free_port()
-    with serving(article_bot, root_path="/qa") as server:
+    guard = Guard(per_minute=5)
+    with serving(article_bot, guard, root_path="/qa", proxy="127.0.0.1") as server:
         configuration = tmp_path / "nginx.conf"
         configuration.write_text(NGINX.format(folder=tmp_path, port=port, server=server))
         with subprocess.Popen([nginx, "-c", configuration, "-e", tmp_path / "error.log"]) as process:
@@ -197,3 +203,72 @@ def test_behind_nginx_on_a_subpath_page_and_api_work(proxied: int, article_bot: 
     client = Client(f"http://127.0.0.1:{proxied}/qa/", verbose=False)
     assert client.predict(FIRST_LIGHT, api_name="/ask")["text"] == article_bot.ask(FIRST_LIGHT).text
     assert len(client.predict("First Light", 2, api_name="/retrieve")) == 2
+
+
+def test_behind_nginx_the_limit_is_of_the_address_that_asks_and_of_none_that_it_makes_up(
+    proxied: int,
+) -> None:
+    call = "/qa/gradio_api/call/ask"
+    said = [_get(proxied, call, "POST", "{}", X_Forwarded_For=f"192.0.2.{i}")[0] for i in range(6)]
+    assert 429 not in said[:5] and said[5] == 429
+    # Another address, which reaches nginx by itself.
+    connection = http.client.HTTPConnection("127.0.0.1", proxied, source_address=("127.0.0.2", 0))
+    connection.request("POST", call, "{}", {"Content-Type": "application/json"})
+    assert connection.getresponse().status != 429
+    connection.close()
+
+
+# How often.
+
+
+def test_who_asks_too_often_is_put_off_until_the_minute_is_over(article_bot: QABot) -> None:
+    call, asked = "/gradio_api/call/ask", json.dumps({"data": [FIRST_LIGHT]})
+    with serving(article_bot, Guard(per_minute=3)) as port:
+        for forged in range(3):  # nobody is believed to be somebody else
+            given = {"Content_Type": "application/json", "X_Forwarded_For": f"192.0.2.{forged}"}
+            assert _get(port, call, "POST", asked, **given)[0] == 200
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        for path in (call, "/gradio_api/queue/join", "/gradio_api/upload", "/gradio_api/mcp/"):
+            connection.request("POST", path, asked, {"Content-Type": "application/json"})
+            response = connection.getresponse()
+            said = json.loads(response.read())["error"]
+            if path.endswith("upload"):
+                assert response.status == 404  # closed, and costs nothing
+                continue
+            wait = int(response.getheader("Retry-After", ""))
+            assert response.status == 429 and 0 < wait <= 60
+            assert said == f"Too many requests from your address. Try again in {wait} s."
+        connection.request("POST", call, asked, {"Accept-Language": "zh-CN,zh;q=0.9"})
+        assert "过于频繁" in json.loads(connection.getresponse().read())["error"]
+        connection.close()
+        for free in ("/healthz", "/readyz", "/"):
+            assert _get(port, free)[0] == 200
+
+
+@given(st.lists(st.sampled_from([f"192.0.2.{i}" for i in range(9)] + ["2001:db8::1"]), max_size=60))
+def test_each_address_has_a_limit_of_its_own(addresses: list[str]) -> None:
+    limit, seen = RateLimit(4), Counter[str]()
+    for address in addresses:
+        seen[address] += 1
+        assert bool(limit.seconds_to_wait(address)) == (seen[address] > 4)
+
+
+def test_addresses_of_one_ipv6_network_are_one_and_none_is_too_odd() -> None:
+    limit = RateLimit(1)
+    assert not limit.seconds_to_wait("2001:db8::1") and limit.seconds_to_wait("2001:db8::2")
+    assert not limit.seconds_to_wait("2001:db8:0:1::1")
+    assert not limit.seconds_to_wait("") and limit.seconds_to_wait("")
+
+
+def test_a_full_queue_is_told_in_a_sentence(article_bot: QABot, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app, "MAX_WAITING", 0)
+    with serving(article_bot) as port:
+        status, said = _get(
+            port,
+            "/gradio_api/call/ask",
+            "POST",
+            json.dumps({"data": ["Why?"]}),
+            Content_Type="application/json",
+        )
+    assert status == 429
+    assert json.loads(said) == {"error": "Too many questions are waiting. Try again in 5 s."}
