@@ -216,7 +216,8 @@ def build_app(
         for asked in (
             box.submit(does.converse, given, shown, **QUIET),
             chat.example_select(does.choose_example, [chat, answers, *only], shown, **QUIET),
-            source.click(does.follow, given, shown, **QUIET),
+            # A click while another is being followed is followed next, rather than dropped.
+            source.click(does.follow, given, shown, trigger_mode="always_last", **QUIET),
         ):
             asked.then(None, js=ANSWERED_JS, **QUIET)
         chat.clear(does.forget, None, [answers, source], **QUIET)
