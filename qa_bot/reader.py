@@ -230,13 +230,14 @@ def _say_the_same(one: Candidate, other: Candidate) -> bool:
 def _decided(question: Question, decision: Decision, passages: Sequence[ScoredPassage]) -> Answer:
     """The sentence that decides a question for yes or no, and which of the two it says."""
     passage = decision.scored.passage
+    start, end = _trimmed(passage.text, decision.start, decision.end)
     return Answer(
         question=question.text,
         understood=question.understood,
-        text=passage.text[decision.start : decision.end],
+        text=passage.text[start:end],
         abstained=False,
         score=DECIDED,
-        citations=(cite(passage, decision.start, decision.end),),
+        citations=(cite(passage, start, end),),
         nearest=tuple(passages),
         kind="yes-no",
         verdict=decision.verdict,
@@ -246,8 +247,17 @@ def _decided(question: Question, decision: Decision, passages: Sequence[ScoredPa
 def _undecided(answer: Answer) -> Answer:
     """The whole quote, where it does not say yes or no outright."""
     (citation,) = answer.citations
-    whole = replace(citation, answer_start=0, answer_end=len(citation.quote))
-    return replace(answer, text=citation.quote, citations=(whole,), kind="yes-no", notes=(UNDECIDED,))
+    start, end = _trimmed(citation.quote, 0, len(citation.quote))
+    whole = replace(citation, answer_start=start, answer_end=end)
+    return replace(
+        answer, text=citation.quote[start:end], citations=(whole,), kind="yes-no", notes=(UNDECIDED,)
+    )
+
+
+def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
+    """The stretch without punctuation around it."""
+    span = whole_words(text, Span(start=start, end=end, found=0.0))
+    return (span.start, span.end) if span else (start, end)
 
 
 def _why_not(asked: Asked, passages: Sequence[ScoredPassage]) -> Phrase:
