@@ -104,8 +104,9 @@ def _answered(turn: Turn) -> Iterator[tuple[bool, str, Sort]]:
     if 0 < len(head.split()) <= LONGEST:
         person = who and head[:1].isupper() and not ORGANISED.search(head) and " and " not in head
         yield True, re.sub(r"^The ", "the ", head), "person" if person else sort_of(head)
+    short = len(turn.answer.split()) <= 2 * LONGEST
     for text in phrases(turn.answer):
-        if text != head:
+        if text != head and (short or not text.islower()):  # of many things said, talk goes on about none
             yield True, text, sort_of(text)
 
 
