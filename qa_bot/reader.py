@@ -45,6 +45,9 @@ class _Stretch:
         return self.scored.passage.text[self.start : self.end]
 
 
+# How much less sure it is that a quote bears on a question for yes or no than that its words were asked for
+# (the questions for yes or no of the development halves).
+BEARS_ON = 0.6
 UNDECIDED = Phrase("The sources say neither yes nor no in so many words: read the quote.")
 LISTED = 0.5  # least certainty of the second and later items of a list (evals/README.md)
 
@@ -87,7 +90,7 @@ class Reader:
         decision = decide(question.understood, passages) if asks_yes else None
         if decision:
             return _decided(question, decision, passages)
-        score = self.certainty(best) if best else 0.0
+        score = (self.certainty(best) if best else 0.0) * (BEARS_ON if asks_yes else 1.0)
         if best is None or score < self.threshold:
             return Answer(
                 question=question.text,
@@ -101,7 +104,7 @@ class Reader:
             )
         answer = self._answer(question, best, passages)
         if asks_yes:
-            return _undecided(answer)
+            return _undecided(answer, score)
         if asks_for_list(question.understood):
             items = self._items(question, asked, best, candidates)
             parts = [self._answer(question, item, passages) for item in items]
@@ -244,13 +247,18 @@ def _decided(question: Question, decision: Decision, passages: Sequence[ScoredPa
     )
 
 
-def _undecided(answer: Answer) -> Answer:
+def _undecided(answer: Answer, score: float) -> Answer:
     """The whole quote, where it does not say yes or no outright."""
     (citation,) = answer.citations
     start, end = _trimmed(citation.quote, 0, len(citation.quote))
     whole = replace(citation, answer_start=start, answer_end=end)
     return replace(
-        answer, text=citation.quote[start:end], citations=(whole,), kind="yes-no", notes=(UNDECIDED,)
+        answer,
+        text=citation.quote[start:end],
+        score=score,
+        citations=(whole,),
+        kind="yes-no",
+        notes=(UNDECIDED,),
     )
 
 
