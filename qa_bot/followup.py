@@ -10,22 +10,12 @@ role the thing was named, and, of a person, whether the sources say he or she.
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 from qa_bot.byline import asked_field
 from qa_bot.chunking import sentences
-from qa_bot.mentions import (
-    AUXILIARY,
-    LONGEST,
-    ORGANISED,
-    PREPOSITIONS,
-    WH,
-    Mention,
-    gender,
-    mentions,
-    phrases,
-    sort_of,
-)
+from qa_bot.mentions import AUXILIARY, ORGANISED, PREPOSITIONS, Mention, gender, mentions
 from qa_bot.references import (
     ABOUT,
     DOCUMENT,
@@ -43,6 +33,7 @@ from qa_bot.references import (
     unled_of,
     words_around,
 )
+from qa_bot.restating import asked_again, instead, ones_named
 from qa_bot.types import Question, Turn
 from qa_bot.words import WordIndex, content_words
 
@@ -54,25 +45,9 @@ LookUp = Callable[[str], Sequence[str]]  # the texts of the passages that are ne
 _LATER = 0.3  # for each turn since
 _OF_KIND = 0.5  # he or she, as the sources say; one or many, as the pronoun does
 _TOPIC = 0.2  # what a turn asked about goes before its answer
+_ASKED_FOR = 0.6  # who is asked for is who is talked about next
 _LIKE = 0.3  # "arrests" for "countries", "2021" for "2022"
 
-# "When?", "Since when?", "How many?", "What of?"
-_QUESTION_WORDS = re.compile(
-    rf"((?:\w+ )?(?:{'|'.join(WH)})(?: (?:many|much|long|often|year|month|day))?)( \w+)?\W*$", re.IGNORECASE
-)
-# "When did he do it?"
-_DOING = re.compile(
-    rf"((?:\w+ )?(?:{'|'.join(WH)})(?: \w+)?) (?:did|does|do|has|have|had) (?:he|she|it|they) (?:been )?"
-    r"(?:do|done|doing) (?:it|that|so|this)\W*$",
-    re.IGNORECASE,
-)
-_SO = re.compile(r"(why|how) (?:is|was) (?:that|this|it)(?: so)?\W*$", re.IGNORECASE)  # "Why is that?"
-# "In which year?", "By how many votes?"
-_PLACED = re.compile(
-    rf"((?:{'|'.join(sorted(PREPOSITIONS))}) (?:which|what|how many) \w+(?: \w+)?)\W*$", re.IGNORECASE
-)
-_COUNTED = re.compile(r"(?:\w+ )?(?:how (?P<many>many|much)|which|what) (?P<noun>\w.*)$", re.IGNORECASE)
-_PARTICIPLE = re.compile(r"ed$|^(?:led|held|made|built|found|won|sold|sent|bought|lost)$")
 _CALLED = r"(?:,|,? (?:is|was|are|were|who is|who was)) (?:(?:an?|the) )?(?:[\w’'-]+ ){0,3}?"
 
 
@@ -120,14 +95,12 @@ class _Conversation:
         about = ABOUT.match(unled)
         keywords = unled == question and (names_something(question) or len(content(question)) > 1)
         if about or (is_fragment(unled) and not keywords):
-            return _sentence(self._of_something_else(self._fill(about[1] if about else unled.rstrip("? "))))
-        doing = _DOING.match(unled) or _SO.match(unled) or _PLACED.match(unled)
-        if doing:
-            return _sentence(self._asked_again(doing[1], ""))
-        alone = _QUESTION_WORDS.match(unled)
-        if alone and (not alone[2] or alone[2].strip().lower() in PREPOSITIONS):
-            return _sentence(self._asked_again(alone[1], alone[2] or ""))
-        filled = self._fill(self._ones(unled))
+            readings = instead(self._last, self._fill(about[1] if about else unled.rstrip("? ")))
+            return _sentence(max(readings, key=lambda r: _LIKE * r[0] + self._support(self._idf(r[1])))[1])
+        again = asked_again(self._last, unled)
+        if again:
+            return _sentence(again)
+        filled = self._fill(ones_named(self._last, unled))
         led = unled != question and filled == unled and not names_something(unled)
         if led or is_short(filled) or is_cut(filled):
             filled = self._best(filled, "topic", lambda text: f"{filled.rstrip('? ')} ({text})") or filled
@@ -136,13 +109,20 @@ class _Conversation:
     def _fill(self, question: str) -> str:
         """A text with its references replaced by what they mean."""
         for reference in reversed(list(references(question))):  # so that what is before stays where it is
-            said = question[reference.start : reference.end]
-            kind = reference.kind
-            if kind == "that" and question.lower().startswith("who"):
-                kind = "someone"
-            filled = self._best(question, kind, _putting(question, reference), said)
-            question = filled or question
+            question = self._filled(question, reference) or question
         return question
+
+    def _filled(self, question: str, reference: Reference) -> str | None:
+        said = question[reference.start : reference.end]
+        kind = reference.kind
+        if kind == "that" and question.lower().startswith("who"):
+            kind = "someone"
+        filled = self._best(question, kind, _putting(question, reference), said)
+        if filled or kind != "described" or said.count(" ") < 2:
+            return filled
+        # "these rules cover": the last word may be a verb.
+        shorter = replace(reference, end=reference.start + said.rindex(" "))
+        return self._filled(question, shorter)
 
     def _best(
         self, question: str, kind: str, reading: Callable[[str], str], reference: str = ""
@@ -183,11 +163,11 @@ class _Conversation:
                 return None
             heard = gender(mention.text, self._texts)
             like = 0.0 if heard is None else _OF_KIND if heard == kind or kind == "someone" else -_OF_KIND
-            return like + (_TOPIC if mention.sort == "person" else 0.0)
+            return like + (_ASKED_FOR if mention.sort == "person" else 0.0)
         if kind == "place":
             return _TOPIC if mention.answered and name else 0.0 if name else None
         topic = _TOPIC if mention.answered == (kind == "that") else 0.0
-        if mention.answered and name and self._is_asked_for(mention):
+        if mention.answered and self._is_asked_for(mention):
             topic = 1.5 * _TOPIC
         if kind == "topic":
             return topic + (_TOPIC if name else 0.0)
@@ -197,9 +177,19 @@ class _Conversation:
         return topic - (_OF_KIND if mention.sort == "things" else 0.0) - (4 * _OF_KIND if person else 0.0)
 
     def _is_asked_for(self, mention: Mention) -> bool:
-        """Whether a turn asked which thing, and this is it: then talk goes on about the answer."""
-        asked = self._history[-1 - mention.turn].question
-        return bool(re.match(r"\W*(?:\w+ )?(?:what|which)\b(?! (?:is|are|was|were)\b)", asked, re.IGNORECASE))
+        """Whether a turn asked which thing, and this is it: then talk goes on about the answer.
+
+        That is a name, has the noun that was asked for, or is new: "a platform".
+        """
+        asked = re.match(
+            r"\W*(?:\w+ )?(?:what|which)\b(?! (?:is|are|was|were)\b)(?: \w+)?",
+            self._history[-1 - mention.turn].question,
+            re.IGNORECASE,
+        )
+        if not asked:
+            return False
+        new = is_name(mention.text) or mention.text.startswith(("a ", "an "))
+        return new or not set(content_words(asked[0])).isdisjoint(content_words(mention.text))
 
     def _described(self, mention: Mention, noun: str) -> float | None:
         """Whether a mention has the noun of a description and more, or the sources call it so; else None."""
@@ -212,76 +202,10 @@ class _Conversation:
             return 1.0
         return None
 
-    def _ones(self, question: str) -> str:
-        """The question with what it calls "ones" by its name: the last that was counted or chosen."""
-        asked, _ = _parts(self._last.question)
-        noun = next(iter(phrases(asked)), "")
-        return re.sub(r"\bones\b", noun, question) if noun else question
-
-    def _asked_again(self, wh: str, more: str) -> str:
-        """The last question with other question words: "Where?", "Since when?", "What of?"."""
-        asked, rest = _parts(self._last.question)
-        first, _, done = rest.partition(" ")
-        answer = self._last.answer or ""
-        answer = answer if len(answer.split()) <= LONGEST else ""
-        counted = _COUNTED.match(asked)
-        if counted and (counted["many"] or not answer):  # "How many vans did she fit out?"
-            answer = f"{answer} {counted['noun']}" if answer[:1].isdigit() else counted["noun"]
-        if first.lower() not in AUXILIARY:  # "Who introduced the paper?" "When?"
-            if _PARTICIPLE.search(first) and _is_phrase(done):
-                return f"{wh} {'were' if sort_of(done) == 'things' else 'was'} {done} {first}{more}"
-            return f"{wh} {answer} {rest}{more}"
-        if first.lower() in ("is", "are", "was", "were"):
-            return f"{wh} {first}{f' {answer}' if counted else ''} {done}{more}"
-        argument = re.search(r"\b(?:who|whom|what|which|many|much)\b", asked, re.IGNORECASE)
-        return f"{wh} {rest}{f' {answer}' if argument and not more else ''}{more}"
-
-    def _of_something_else(self, other: str) -> str:
-        """The last question asked of something else: "What about 2021?", "And arrests?"."""
-        question = self._last.question.rstrip("? ")
-        asked, rest = _parts(self._last.question)
-        readings = [(0.0, f"{question}, {other}")]
-        preposition = other.partition(" ")[0]
-        for phrase in phrases(question):
-            like_named = other[:1].isupper() and is_name(phrase)
-            if like_named or phrase.split()[-1] == other.rpartition(" ")[2] != phrase:
-                readings.append((_LIKE, question.replace(phrase, other)))
-            elif preposition in PREPOSITIONS and f"{preposition} {phrase}" in question:
-                readings.append((_LIKE, question.replace(f"{preposition} {phrase}", other)))
-        number = re.search(r"\b\d[\d.,]*", question)
-        counted = re.match(r"(?:\w+ )?(?:how many|which|what)(?= \w)", asked, re.IGNORECASE)
-        if number and re.fullmatch(r"(?:in )?\d[\d.,]*", other):
-            readings.append((_LIKE, question.replace(number[0], other.removeprefix("in "))))
-        elif counted and other.islower() and " " not in other:
-            about = "" if "many" in counted[0].lower() else "about "
-            readings.append((_LIKE, f"{counted[0]} {about}{other} {rest}"))
-        return max(readings, key=lambda r: r[0] + self._support(self._idf(r[1])))[1]
-
-
-def _is_phrase(text: str) -> bool:
-    """Whether a text is one noun phrase and no more."""
-    return [re.sub(r"^the ", "", phrase) for phrase in phrases(text)] == [re.sub(r"^(?:the|an?) ", "", text)]
-
 
 def _share(group: dict[str, float], window: set[str]) -> float:
     total = sum(group.values())
     return sum(weight for stem, weight in group.items() if stem in window) / total if total else 0.0
-
-
-def _parts(question: str) -> tuple[str, str]:
-    """The question words of a question, with their noun, and the rest of it."""
-    words = question.rstrip("? ").split()
-    at = next((i for i, word in enumerate(words[:3]) if word.lower() in WH), None)
-    if at is None:
-        return "", " ".join(words)
-    auxiliary = next(
-        (i for i in range(at + 1, min(at + 6, len(words))) if words[i].lower() in AUXILIARY), None
-    )
-    if auxiliary is None:  # "Which country hosts", "How many countries took part"
-        counts = 2 if words[at].lower() == "how" else 1
-        noun = phrases(" ".join(words[at:])) if words[at].lower() in ("which", "what", "how") else []
-        auxiliary = at + counts + (len(noun[0].split()) if noun else 0)
-    return " ".join(words[:auxiliary]), " ".join(words[auxiliary:])
 
 
 def _putting(question: str, reference: Reference) -> Callable[[str], str]:

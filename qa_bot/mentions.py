@@ -37,6 +37,12 @@ then there they through too under until up upon us very we while within without 
 long old far back
 """
 FUNCTION = WH | AUXILIARY | PREPOSITIONS | ARTICLES | _set(_OTHERS)
+# What these are of is not said by themselves, and talk goes on about that.
+RELATIONAL = re.compile(
+    r"\bthe (?:result|outcome|reason|purpose|goal|aim|cause|effect|name|title|cost|price|venue|theme|leader"
+    r"|head|number|total|winner|owner|founder|location|size|date)s?$",
+    re.IGNORECASE,
+)
 PAST = re.compile(
     r"(?:\w{2,}[^e]ed|became|began|begun|born|bought|brought|built|came|chose|drew|drawn|fell|found|gave|given|got"
     r"|grew|grown|held|joined|kept|knew|known|led|left|lost|made|met|named|paid|ran|run|said|sang|sat|saw|seen"
@@ -83,7 +89,8 @@ def _asked(turn: Turn) -> Iterator[tuple[bool, str, Sort]]:
     for text in phrases(turn.question):
         # "What partnership?" is the one that the answer names.
         kind = re.match(rf"(?:\w+ )?(?:which|what) {re.escape(text)}\b", turn.question, re.IGNORECASE)
-        if (kind and turn.answer) or text.startswith(("every ", "that ", "those ", "these ")):
+        named_after = kind or RELATIONAL.match(text)
+        if (named_after and turn.answer) or text.startswith(("every ", "that ", "those ", "these ")):
             continue
         owner = re.match(r"(.+)[’']s? ", text)
         if owner and not owner[1].islower():
@@ -177,7 +184,10 @@ def _without_verbs(words: Sequence[str], before: Sequence[str]) -> tuple[int, in
     start, stop = 0, len(words)
     subject = _follows(before, DO) and not (before[-1] in DO and before[-2:-1] == ["who"])
     if before[-1:] and before[-1] in AUXILIARY and not words[0].islower():  # "did Marie Curie isolate radium"
-        return 0, next((i for i, word in enumerate(words) if word.islower()), stop)
+        name = next((i for i, word in enumerate(words) if word.islower()), stop)
+        if name + 1 < stop and PLURAL.search(words[name]):  # "did American women buy"
+            return 0, name + 1
+        return 0, name
     # "Who introduced", "who hosts", "to reform": the verb comes first.
     verb_first = before[-1:] in (["who"], ["to"]) or (before[-2:-1] == ["who"] and before[-1] in DO)
     while (

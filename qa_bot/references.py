@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from qa_bot.byline import asked_field
-from qa_bot.mentions import AUXILIARY, DO, FUNCTION, PREPOSITIONS, WH, phrases
+from qa_bot.mentions import AUXILIARY, DO, FUNCTION, PREPOSITIONS, RELATIONAL, WH, phrases
 
 _LEAD = re.compile(r"\W*(?:and|but|so|then|also|ok|okay|well|now)\b[\s,]*", re.IGNORECASE)
 RETURN = re.compile(r"\W*(?:back|returning|coming back|as) (?:to|for) ([^,:?]+)[,:]\s*", re.IGNORECASE)
@@ -34,12 +34,6 @@ _CLAUSE = re.compile(
 )
 _SAID = re.compile(
     r"(?:his|her|their) (?:own )?(?:view|views|opinion|words|mind|eyes|account)\b", re.IGNORECASE
-)
-# What these are of is not said.
-_RELATIONAL = re.compile(
-    r"\bthe (?:result|outcome|reason|purpose|goal|aim|cause|effect|name|title|cost|price|venue|theme|leader"
-    r"|head|number|total|winner|owner|founder|location|size|date)s?\W*$",
-    re.IGNORECASE,
 )
 _DEFINES = re.compile(  # "What is radium?"
     r"\W*(?:who|what|where)(?:'s|’s| is| are| was| were) (?:an? |the )?(?!\w+ed\b)\w+\W*$", re.IGNORECASE
@@ -82,12 +76,12 @@ def is_short(question: str) -> bool:
     """Whether a question leaves out what it is about: "When?", "Who attended?", "What was the result?"."""
     if len(content(question)) >= 2 or names_something(question):
         return False
-    return bool(_RELATIONAL.search(question)) or not _DEFINES.match(question)
+    return bool(RELATIONAL.search(question.rstrip("? .!"))) or not _DEFINES.match(question)
 
 
 def is_fragment(question: str) -> bool:
     """Whether a question has neither question word nor verb: "And arrests?", "2021?"."""
-    words = re.findall(r"[\w’']+", question.lower())
+    words = re.findall(r"\w+", question.lower())
     return (WH | AUXILIARY).isdisjoint(words) and len(words) <= 5
 
 
@@ -99,7 +93,8 @@ def is_cut(question: str) -> bool:
 
 def content(text: str) -> list[str]:
     """The words of a text that are no function words, in lower case."""
-    return [word for word in re.findall(r"[\w’'-]+", text.lower()) if word not in FUNCTION]
+    words = (re.sub(r"[’']s$", "", word) for word in re.findall(r"[\w’'-]+", text.lower()))
+    return [word for word in words if word not in FUNCTION]
 
 
 def is_name(phrase: str) -> bool:

@@ -31,6 +31,7 @@ _QUANTIFIER = re.compile(
 _ADJUNCT = re.compile(r"\b(?:by|of|in|at|to|from|with|for|on) (?:the )?(?:[A-Z]\w+ ?)+")
 _SOMEONE = re.compile(r"\b(?:he|she|it|they|we|I|you|that|who)\b")
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+_SPREAD = 3  # words between the first and the last of a question's, for each of these, at most
 _NOT = re.compile(r"\b(?:not|never|cannot)\b|n[’']t\b", re.IGNORECASE)
 # With one of these a sentence may have every word and still not say so.
 _HEDGED = re.compile(
@@ -100,6 +101,10 @@ def _taken_back(between: str, sentence: str, question: str) -> bool:
         return True
     # Someone else's deed: "Wang said that China should ..."; but for what stands between commas.
     aside = _ADJUNCT.sub(" ", re.sub(r",[^,]*,", " ", between))
+    if len(aside.split()) > _SPREAD * len(content_words(question)):
+        return (
+            True  # "China respects ... the participation of all countries": was China one of the countries?
+        )
     others = {name for name in re.findall(r"\b[A-Z]\w+", aside) if name not in question}
     return bool(others) or bool(_SOMEONE.search(aside))
 
