@@ -1,9 +1,7 @@
 """QABot: the one place where the parts are put together."""
 
 import os
-import re
 import time
-import unicodedata
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import date
@@ -13,11 +11,12 @@ from pathlib import Path
 from qa_bot.byline import BYLINE_SCORE, asked_field, find_byline
 from qa_bot.calibration import Calibration
 from qa_bot.calibration import load as load_calibration
+from qa_bot.cleaning import clean, clean_history
 from qa_bot.compound import questions_in, together
-from qa_bot.config import MAX_QUESTION_CHARS, Settings
+from qa_bot.config import Settings
 from qa_bot.dates import resolve
 from qa_bot.encoder import Encoder, Vectors
-from qa_bot.errors import IndexUnusable, InvalidQuestion, QABotError
+from qa_bot.errors import IndexUnusable, QABotError
 from qa_bot.followup import understand
 from qa_bot.freshness import Freshness
 from qa_bot.grounding import Checker, Entails
@@ -125,9 +124,9 @@ class QABot:
         and `until` to those dated so, both days included. Raises InvalidQuestion where the question is
         blank or too long, top_k < 1, or nothing is left to search.
         """
-        cleaned = _clean(question)
+        cleaned = clean(question)
         scope = self._narrowing.scope(sources, since, until)
-        turns = _clean_history(history)
+        turns = clean_history(history)
         answers: list[Answer] = []
         for part in questions_in(cleaned):  # each may lean on the one before
             asked = self._understand(part, turns)
@@ -157,7 +156,7 @@ class QABot:
         until: date | None = None,
     ) -> tuple[ScoredPassage, ...]:
         """The best-matching passages, best first; arguments and errors are those of `ask`."""
-        asked = self._understand(_clean(question), _clean_history(history))
+        asked = self._understand(clean(question), clean_history(history))
         return self._retrieve(asked, top_k, self._narrowing.scope(sources, since, until))
 
     def _understand(self, question: str, turns: Sequence[Turn]) -> Question:
@@ -211,7 +210,7 @@ class QABot:
         until: date | None = None,
     ) -> Inspection:
         """How `ask` finds its answer; arguments and errors are those of `ask`."""
-        asked = self._understand(questions_in(_clean(question))[0], _clean_history(history))
+        asked = self._understand(questions_in(clean(question))[0], clean_history(history))
         began = time.perf_counter()
         passages = self._retrieve(asked, None, self._narrowing.scope(sources, since, until))
         retrieved = time.perf_counter()
@@ -254,7 +253,7 @@ class QABot:
         others = [s for s in self.starters if s.question != question]
         if not others:
             return []
-        asked = self.encoder.encode_query(_clean(question))
+        asked = self.encoder.encode_query(clean(question))
         return sorted(others, key=lambda s: -float(self._starter_vectors[s] @ asked))[:count]
 
     @cached_property
@@ -316,40 +315,3 @@ class QABot:
 def default_index() -> Path:
     """The index directory that Python callers mean when they name none."""
     return Path(os.environ.get("QA_BOT_INDEX") or Settings().index)
-
-
-def _clean(question: str) -> str:
-    """The question in one line, without control characters; raises InvalidQuestion."""
-    if len(question) > MAX_QUESTION_CHARS:
-        raise InvalidQuestion(
-            Phrase(
-                "The question has {length:,} characters; {most:,} are the most. Shorten it.",
-                length=len(question),
-                most=MAX_QUESTION_CHARS,
-            )
-        )
-    cleaned = _in_one_line(question)
-    if not cleaned.strip("\u200c\u200d "):
-        raise InvalidQuestion(Phrase("The question is blank. Type a question."))
-    return cleaned
-
-
-def _clean_history(history: Sequence[Turn]) -> list[Turn]:
-    """The turns as `_clean` would have them, cut where they are too long; blank ones are left out."""
-    turns = (
-        Turn(
-            question=_in_one_line(turn.question[:MAX_QUESTION_CHARS]),
-            answer=_in_one_line(turn.answer[:MAX_QUESTION_CHARS]) if turn.answer else None,
-        )
-        for turn in history
-    )
-    return [turn for turn in turns if turn.question]
-
-
-def _in_one_line(text: str) -> str:
-    # Cc: control characters; Cs: lone surrogates, which no encoder takes; Cf but for the joiners
-    # that emoji and some scripts need: marks that reorder or hide text.
-    visible = (
-        " " if unicodedata.category(c) in ("Cc", "Cs", "Cf") and c not in "\u200c\u200d" else c for c in text
-    )
-    return re.sub(r"\s+", " ", "".join(visible)).strip()

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from qa_bot.calibration import Calibration
-from qa_bot.evaluation import Figure, Outcome, arrays, figures
+from qa_bot.evaluation import Outcome, arrays
+from qa_bot.figures import Figure, figures
 from qa_bot.metrics import f1, reliability, risk_coverage
 
 

@@ -12,7 +12,8 @@ from conftest import ARTICLE, ROOT, FakeEncoder
 
 from qa_bot import QABot, Settings, build_index
 from qa_bot.cli import cli
-from qa_bot.evaluation import EvalSet, EvalSetError, figures, load, run, write_paragraphs
+from qa_bot.evaluation import EvalSet, EvalSetError, load, run, write_paragraphs
+from qa_bot.figures import figures
 from qa_bot.report import as_json, as_markdown, make
 from qa_bot.report import write as write_report
 
