@@ -170,7 +170,7 @@ def _inside(question: str, pronoun: re.Match[str]) -> bool:
     far = last in PREPOSITIONS or infinitive
     if far and possessive and chosen and not question.lower().startswith("who"):
         return True  # "Which author is known for his book"
-    if own and infinitive and more and kind in ("thing", "things"):
+    if own and infinitive and more and not possessive and kind in ("thing", "things"):
         return True  # "to give it special status"
     return any(_is_near(before, phrase, possessive) for phrase in own)
 

@@ -18,7 +18,7 @@ _DOING = re.compile(
 )
 _SO = re.compile(r"(why|how) (?:is|was) (?:that|this|it)(?: so)?\W*$", re.IGNORECASE)  # "Why is that?"
 _SAID_SO = re.compile(
-    r"(who(?: else)? (?:said|says|told|claimed|claims|wrote|thinks|believes)) (?:that|so|this|it)\W*$",
+    r"(who(?: else)? (?:said|says|told|claimed|claims|thinks|believes)) (?:that|so|this)\W*$",
     re.IGNORECASE,
 )
 _END = re.compile(  # "To do what?"
@@ -26,7 +26,7 @@ _END = re.compile(  # "To do what?"
 )
 # "In which year?", "By how many votes?"
 _PLACED = re.compile(
-    rf"((?:{'|'.join(sorted(PREPOSITIONS))}) (?:which|what|how many) \w+(?: \w+)?)\W*$", re.IGNORECASE
+    rf"((?:{'|'.join(sorted(PREPOSITIONS))}) (?:which|what|how many) \w+)\W*$", re.IGNORECASE
 )
 _COUNTED = re.compile(r"(?:\w+ )?(?:how (?P<many>many|much)|which|what) (?P<noun>\w.*)$", re.IGNORECASE)
 _PARTICIPLE = re.compile(r"ed$|^(?:led|held|made|built|found|won|sold|sent|bought|lost)$")
@@ -58,6 +58,9 @@ def _asked_again(turn: Turn, wh: str, more: str = "") -> str:
     if first.lower() not in AUXILIARY:  # "Who introduced the paper?" "When?"
         if _PARTICIPLE.search(first) and _is_phrase(done):
             return f"{wh} {'were' if sort_of(done) == 'things' else 'was'} {done} {first}{more}"
+        if first.endswith("s") and answer:
+            base = re.sub(r"(?<=[sxzho])es$|(?<=[^s])s$", "", first)  # hosts
+            return f"{wh} does {answer} {base} {done}{more}"
         return f"{wh} {answer} {rest}{more}"
     if first.lower() in ("is", "are", "was", "were"):
         # "Who was killed in Paris?" "How?"
@@ -124,6 +127,9 @@ def _parts(question: str) -> tuple[str, str]:
     )
     if auxiliary is None:  # "Which country hosts", "How many countries took part"
         counts = 2 if words[at].lower() == "how" else 1
-        noun = phrases(" ".join(words[at:])) if words[at].lower() in ("which", "what", "how") else []
-        auxiliary = at + counts + (len(noun[0].split()) if noun else 0)
+        named = phrases(" ".join(words[at:])) if words[at].lower() in ("which", "what", "how") else []
+        noun = named[0].split() if named else []
+        if len(noun) > 1 and noun[-1].endswith("s") and counts == 1:  # "hosts" of "Which country hosts it?"
+            noun.pop()
+        auxiliary = at + counts + len(noun)
     return " ".join(words[:auxiliary]), " ".join(words[auxiliary:])
