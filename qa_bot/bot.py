@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import date
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from qa_bot.byline import BYLINE_SCORE, asked_field, find_byline
 from qa_bot.calibration import Calibration
@@ -19,7 +20,6 @@ from qa_bot.encoder import Encoder, Vectors
 from qa_bot.errors import IndexUnusable, QABotError
 from qa_bot.followup import understand
 from qa_bot.freshness import Freshness
-from qa_bot.grounding import Checker, Entails
 from qa_bot.index import Index, encoder_of_index, open_index, reader_of_index
 from qa_bot.languages import foreign_language
 from qa_bot.manifest import Manifest, read_manifest
@@ -40,6 +40,9 @@ from qa_bot.types import (
     Starter,
     Turn,
 )
+
+if TYPE_CHECKING:
+    from qa_bot.grounding import Checker, Entails
 
 
 class QABot:
@@ -189,8 +192,10 @@ class QABot:
             resolved=() if fetched else resolve(citation.quote, citation.date),
         )
 
-    def checker(self, entails: Entails | None = None) -> Checker:
+    def checker(self, entails: "Entails | None" = None) -> "Checker":
         """What holds sentences to passages of this index."""
+        from qa_bot.grounding import Checker  # whoever asks without a language model does not wait for it
+
         return Checker(self._index.words, entails)
 
     def document(self, source: str) -> Document:

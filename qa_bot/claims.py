@@ -4,9 +4,9 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
+from qa_bot.evidence import NUMBER
 from qa_bot.words import spelled_words, stems
 
-_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _WORD = re.compile(r"[^\W_]+(?:['’.&][^\W_]+)*")
 _VERBATIM = re.compile(r"[\"“”«»]([^\"“”«»]+)[\"“”«»]|((?:https?://|www\.)\S+)")
 _NEGATION = re.compile(r"\b(?:not|never|no|none|nor|neither|without|cannot|nobody|nothing)\b|n['’]t\b", re.I)
@@ -64,7 +64,7 @@ def claim_of(text: str) -> Claim:
 
 def numbers(text: str) -> list[str]:
     """The numbers of a text, in one form: 1,234 is 1234, seventy-six 76, third 3 ("one" is a word)."""
-    digits = [number.replace(",", "") for number in _NUMBER.findall(text)]
+    digits = [number.replace(",", "") for number in NUMBER.findall(text)]
     spelled = _SPELLED_NUMBER.findall(text.lower().replace("-", " "))
     return list(dict.fromkeys([*digits, *(str(_SPELLED[number]) for number in spelled)]))
 

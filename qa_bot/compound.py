@@ -4,15 +4,18 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
+from qa_bot.mentions import AUXILIARY, PREPOSITIONS, WH
 from qa_bot.phrases import Phrase
-from qa_bot.types import Answer, AnswerKind
+from qa_bot.types import Answer, AnswerKind, Turn
 
 MOST = 4  # parts; what has more is no question
 
-_WH = r"(?:who|whom|whose|what|which|when|where|why|how)"
-_PREPOSITION = r"(?:in|on|at|by|to|for|from|with|since|of|about|until|under|through)"
+_BETWEEN_ANSWERS = "; "
+
+_WH = rf"(?:{'|'.join(sorted(WH))})"
+_PREPOSITION = rf"(?:{'|'.join(sorted(PREPOSITIONS))}|until|under|through)"
 _ASKS = rf"(?:{_PREPOSITION} )?{_WH}\b"
-_AUXILIARY = r"(?:is|are|was|were|do|does|did|has|have|had|can|could|will|would|should|may|might|must)\b"
+_AUXILIARY = rf"(?:{'|'.join(sorted(AUXILIARY))})\b"
 # "When forces act, ..." begins a clause, not a question.
 _BEGINS = re.compile(rf"\W*(?:(?!(?:when|where|why) (?!{_AUXILIARY})){_ASKS}|{_AUXILIARY})", re.IGNORECASE)
 _BETWEEN = re.compile(rf"(?:,? (?:and|but|or)|[,;]) (?={_ASKS})", re.IGNORECASE)
@@ -49,6 +52,17 @@ def _question(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}?"
 
 
+def turns_in(turn: Turn) -> list[Turn]:
+    """A turn as one for each question that it asked, with its answer where each part has one."""
+    parts = questions_in(turn.question)
+    if len(parts) == 1:
+        return [turn]
+    answers: list[str | None] = list((turn.answer or "").split(_BETWEEN_ANSWERS))
+    if len(answers) != len(parts):
+        answers = [*([None] * len(parts[1:])), turn.answer]
+    return [Turn(question=part, answer=answer or None) for part, answer in zip(parts, answers, strict=True)]
+
+
 def together(question: str, answers: Sequence[Answer]) -> Answer:
     """The answers to the parts of a question in one; the least sure says how sure it is."""
     said = [answer for answer in answers if not answer.abstained]
@@ -81,7 +95,7 @@ def joined(answer: Answer, parts: Sequence[Answer], kind: AnswerKind) -> Answer:
     citations = dict.fromkeys(citation for part in parts for citation in part.citations)
     return replace(
         answer,
-        text="; ".join(part.text for part in parts if part.text),
+        text=_BETWEEN_ANSWERS.join(part.text for part in parts if part.text),
         citations=tuple(citations),
         kind=kind,
         parts=tuple(parts),

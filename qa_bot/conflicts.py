@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from qa_bot.dates import MONTHS, parse_date
+from qa_bot.evidence import NUMBER
 from qa_bot.phrases import Phrase
 from qa_bot.types import Answer, Citation
 from qa_bot.words import content_words, spelled_words, stems
@@ -23,7 +24,6 @@ _ALIKE_OF_NAMES = 0.7  # the same where the answers are names: two people may bo
 _LONGEST_NAME = 6  # words
 _NEARLY = 0.1  # of a number, by which "about" may miss
 
-_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _UNITS = "zero one two three four five six seven eight nine ten eleven twelve"
 _WORDS = {word: float(n) for n, word in enumerate(_UNITS.split())}
 _TIMES = {"hundred": 1e2, "thousand": 1e3, "million": 1e6, "billion": 1e9, "trillion": 1e12}
@@ -108,11 +108,11 @@ class _Said:
         before, after = citation.quote[: citation.answer_start], citation.quote[citation.answer_end :]
         named = " ".join(filter(None, (citation.title, citation.section, citation.quote)))
         dates = frozenset(_dates(text))
-        number = _NUMBER.search(text)
+        number = NUMBER.search(text)
         return cls(
             text=text,
             around=f"{before} {after}",
-            known=frozenset(content_words(named)) | frozenset(_NUMBER.findall(named)),
+            known=frozenset(content_words(named)) | frozenset(NUMBER.findall(named)),
             dates=dates,
             numbers=() if dates else tuple(_numbers(text)),
             about=bool(_ABOUT.search(before + text[: number.start() if number else 0])),
@@ -210,7 +210,7 @@ def _own_names(one: _Said, other: _Said) -> set[str]:
     """The names and numbers around one answer that the other's quote does not know."""
     names = [word for word in re.findall(r"(?<![.!?]\s)(?<!^)\b[A-Z]\w+", one.around)]
     names = [word for word in names if spelled_words(word)]
-    return {*stems(names), *_NUMBER.findall(one.around)} - other.known
+    return {*stems(names), *NUMBER.findall(one.around)} - other.known
 
 
 def _of_a_part(one: _Said, other: _Said, asked: set[str]) -> bool:

@@ -13,7 +13,7 @@ import numpy as np
 from qa_bot.types import Passage
 from qa_bot.words import CJK, WordIndex, content_words, spelled_words, stems
 
-_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 
 
 LIMIT = 12.0  # log-odds beyond which nothing is surer
@@ -41,7 +41,7 @@ class Asked:
     """A question, weighed word by word against a collection."""
 
     def __init__(self, question: str, words: WordIndex) -> None:
-        self.numbers = list(dict.fromkeys(_NUMBER.findall(question)))
+        self.numbers = list(dict.fromkeys(NUMBER.findall(question)))
         spelled = spelled_words(question)
         self._spelled = dict(zip(stems(spelled), spelled, strict=True))  # a stem, and how it was typed
         self._weights = words.idf(list(self._spelled))
@@ -63,5 +63,5 @@ class Asked:
 
     def missing_numbers(self, passage: Passage) -> list[str]:
         """The numbers of the question that a passage lacks."""
-        there = set(_NUMBER.findall(passage.embedded))
+        there = set(NUMBER.findall(passage.embedded))
         return [number for number in self.numbers if number not in there]

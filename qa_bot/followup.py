@@ -15,6 +15,7 @@ from itertools import pairwise
 
 from qa_bot.byline import asked_field
 from qa_bot.chunking import sentences
+from qa_bot.compound import turns_in
 from qa_bot.mentions import AUXILIARY, ORGANISED, PREPOSITIONS, Mention, gender, mentions
 from qa_bot.references import (
     ABOUT,
@@ -54,7 +55,8 @@ _CALLED = r"(?:,|,? (?:is|was|are|were|who is|who was)) (?:(?:an?|the) )?(?:[\wâ
 def understand(question: str, history: Sequence[Turn], look_up: LookUp, words: WordIndex) -> Question:
     """The question with what it leans on put in its place; `history` is oldest first."""
     turns: list[Turn] = []
-    for turn in history[-MAX_TURNS:]:  # what they leaned on comes first
+    earlier = [part for turn in history[-MAX_TURNS:] for part in turns_in(turn)]
+    for turn in earlier:  # what they leaned on comes first
         turns.append(Turn(question=_alone(turn.question, turns, look_up, words), answer=turn.answer))
     return Question(text=question, understood=_alone(question, turns, look_up, words))
 

@@ -49,7 +49,7 @@ class _Stretch:
 # (the questions for yes or no of the development halves).
 BEARS_ON = 0.6
 UNDECIDED = Phrase("The sources say neither yes nor no in so many words: read the quote.")
-LISTED = 0.5  # least certainty of the second and later items of a list (evals/README.md)
+LISTED = 0.5  # least certainty of the second and later items of a list; of less, most is noise
 
 # Which passage's answer to give, and how sure to be of it: two fits (training/evidence.py).
 RANKING = Evidence(found=0.316, dense=2.507, lexical=0.566, missing=-2.653, numbers=0.0)

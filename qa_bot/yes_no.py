@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from qa_bot.chunking import sentences
-from qa_bot.mentions import FUNCTION
+from qa_bot.evidence import NUMBER
+from qa_bot.mentions import AUXILIARY, FUNCTION, WH
 from qa_bot.types import ScoredPassage
 from qa_bot.words import content_words
 
@@ -20,8 +21,8 @@ SCORE = 0.9  # of a yes or a no: a rule has no evidence to weigh (evals/README.m
 Verdict = Literal["yes", "no"]
 
 _ASKS = re.compile(
-    r"\W*(?:is|are|was|were|do|does|did|has|have|had|can|could|will|would|should|may|might|must)(?:n[’']t)? "
-    r"(?!.*\b(?:who|whom|whose|what|which|when|where|why|how)\b)(?!.* or )",
+    rf"\W*(?:{'|'.join(sorted(AUXILIARY))})(?:n[’']t)? "
+    rf"(?!.*\b(?:{'|'.join(sorted(WH))})\b)(?!.* or )",
     re.IGNORECASE,
 )
 _ASKED = re.compile(r"^\W*(\w+)")
@@ -30,7 +31,6 @@ _QUANTIFIER = re.compile(
 )
 _ADJUNCT = re.compile(r"\b(?:by|of|in|at|to|from|with|for|on) (?:the )?(?:[A-Z]\w+ ?)+")
 _SOMEONE = re.compile(r"\b(?:he|she|it|they|we|I|you|that|who)\b")
-_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _SPREAD = 3  # words between the first and the last of a question's, for each of these, at most
 _NOT = re.compile(r"\b(?:not|never|cannot)\b|n[’']t\b", re.IGNORECASE)
 # With one of these a sentence may have every word and still not say so.
@@ -74,7 +74,7 @@ def _verdict(question: str, sentence: str) -> Verdict | None:
     if between is None or _taken_back(between, sentence, question):
         return None
     negated = bool(_NOT.search(sentence)) != bool(_NOT.search(question))
-    numbers, told = _NUMBER.findall(question), _NUMBER.findall(sentence)
+    numbers, told = NUMBER.findall(question), NUMBER.findall(sentence)
     missing = [number for number in numbers if number not in told]
     if not missing:
         return "no" if negated else "yes"
@@ -102,9 +102,7 @@ def _taken_back(between: str, sentence: str, question: str) -> bool:
     # Someone else's deed: "Wang said that China should ..."; but for what stands between commas.
     aside = _ADJUNCT.sub(" ", re.sub(r",[^,]*,", " ", between))
     if len(aside.split()) > _SPREAD * len(content_words(question)):
-        return (
-            True  # "China respects ... the participation of all countries": was China one of the countries?
-        )
+        return True  # "China respects ... all countries" does not say that it is one
     others = {name for name in re.findall(r"\b[A-Z]\w+", aside) if name not in question}
     return bool(others) or bool(_SOMEONE.search(aside))
 

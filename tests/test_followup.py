@@ -24,6 +24,7 @@ MUSEUM = Turn(question="What did the Harbour Office open in 1902?", answer="a mu
 HALL = Turn(question="What is the museum named?", answer="Tower Hall")
 ROOMS = Turn(question="How many rooms does the museum have?", answer="12")
 RULES = Turn(question="What do the regional rules cover?", answer="ropes, nets and boats")
+BOTH = Turn(question="Who opened the museum, and when?", answer="the Harbour Office; 1902")
 NOTHING = Turn(question="How deep is the river?", answer=None)
 
 
@@ -64,6 +65,8 @@ def _understood(question: str, history: list[Turn], words: WordIndex) -> str:
             "By whom was the lamp lit?",
         ),
         ([Turn(question="When was rope made?", answer="1871")], "And nets?", "When was nets made?"),
+        ([BOTH], "Where?", "Where was the museum opened?"),
+        ([BOTH], "Who is its director?", "Who is the museum’s director?"),
         ([HALL], "Why is that?", "Why is the museum named?"),
         ([ROOMS], "In which year?", "In which year does the museum have 12 rooms?"),
         ([RULES], "Who said that?", "Who said the regional rules cover ropes, nets and boats?"),
