@@ -118,7 +118,8 @@ class _Chat:
         what, place, say = str(event.what), str(event.place), tongue(request)
         try:
             if what == "cite":
-                yield box, messages, answers, self._open_citation(place, answers, say)
+                # The rest may have gone on since the click.
+                yield gr.skip(), gr.skip(), gr.skip(), self._open_citation(place, answers, say)
                 return
             if what == "ask":
                 yield from self.converse(place, messages, answers, request, *only)
@@ -131,7 +132,7 @@ class _Chat:
                 return
             yield question, messages[: 2 * number], earlier, _no_source(say)
         except (ValueError, KeyError, IndexError):  # older than what is kept, or made up
-            yield box, messages, answers, _no_source(say)
+            yield gr.skip(), gr.skip(), gr.skip(), _no_source(say)
 
     def choose_example(
         self,
