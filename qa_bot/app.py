@@ -17,7 +17,16 @@ from fastapi import FastAPI
 
 from qa_bot.api import add_endpoints
 from qa_bot.bot import QABot
-from qa_bot.browser import ANSWERED_JS, ASKING_JS, CSS, GREETED_JS, SAVE_JS, SOURCE_JS
+from qa_bot.browser import (
+    ANSWERED_JS,
+    ASKING_JS,
+    CSS,
+    FAILED_JS,
+    GREETED_JS,
+    SAVE_JS,
+    SOURCE_JS,
+    TYPED_JS,
+)
 from qa_bot.editing import Editor
 from qa_bot.errors import QABotError
 from qa_bot.labels import CATALOG, QUIET, label, tongue
@@ -68,10 +77,29 @@ class _Chat:
         self._bot_now = bot_now
         self._writer = writer
 
-    def converse(
+    def turn(
+        self,
+        asked: str,
+        messages: list[Message],
+        answers: Exchanges,
+        event: gr.EventData,
+        request: gr.Request,
+        *only: object,
+    ) -> Iterator[Shown]:
+        """What changes the chat: a question that was typed, one to start with, or a link of the chat."""
+        if isinstance(event.target, gr.Textbox):
+            yield from self._converse(asked, messages, answers, request, *only)
+        elif isinstance(event.target, gr.Chatbot):
+            yield from self._converse(event.value["text"], messages, answers, request, *only)
+        elif event.what == "ask":
+            yield from self._converse(str(event.place), messages, answers, request, *only)
+        else:
+            yield from self._go_back(str(event.what), str(event.place), messages, answers, request, *only)
+
+    def _converse(
         self, question: str, messages: list[Message], answers: Exchanges, request: gr.Request, *only: object
     ) -> Iterator[Shown]:
-        """One exchange in the chat: empties the box, shows the answer, opens its document.
+        """One exchange in the chat: shows the answer, opens its document.
 
         `only` is what the visitor narrows questions to: documents, since when, until when.
         """
@@ -90,59 +118,50 @@ class _Chat:
         show = partial(answer_html, first, number, say, _next(bot, answers))
         writer = None if first.abstained else self._writer
         reply = {"role": "assistant", "content": show(writing_html(say) if writer else "")}
-        yield "", [*messages, reply], answers, self._open_citation(f"{number}-0", answers, say)
+        yield gr.skip(), [*messages, reply], answers, self._cited(f"{number}-0", answers, say)
         for answer in writer.answers(bot, first) if writer else ():
             answers = answers | {number: answer}
             more = prose_html(first, answer, number, say) or writing_html(say)
-            yield "", [*messages, reply | {"content": show(more)}], answers, gr.skip()
+            yield gr.skip(), [*messages, reply | {"content": show(more)}], answers, gr.skip()
 
-    def _open_citation(self, place: str, answers: Exchanges, say: Language) -> str:
-        """The document of the citation, or nearest passage, that a link of the chat names."""
+    def _go_back(
+        self,
+        what: str,
+        place: str,
+        messages: list[Message],
+        answers: Exchanges,
+        request: gr.Request,
+        *only: object,
+    ) -> Iterator[Shown]:
+        """To the question of that number, to ask it "again" or to "edit" it; what followed is dropped."""
+        try:
+            number = int(place)
+            question = answers[number].question
+        except (ValueError, KeyError):  # older than what is kept, or made up
+            yield gr.skip(), gr.skip(), gr.skip(), _no_source(tongue(request))
+            return
+        messages = messages[: 2 * number]
+        answers = {n: answer for n, answer in answers.items() if n < number}
+        if what == "again":
+            yield from self._converse(question, messages, answers, request, *only)
+        else:
+            yield question, messages, answers, _no_source(tongue(request))
+
+    def cite(self, answers: Exchanges, event: gr.EventData, request: gr.Request) -> str:
+        """The document of a citation, or of a passage near, that was clicked."""
+        try:
+            return self._cited(str(event.place), answers, tongue(request))
+        except (ValueError, KeyError, IndexError):  # older than what is kept, or made up
+            return _no_source(tongue(request))
+
+    def _cited(self, place: str, answers: Exchanges, say: Language) -> str:
+        """The document at `place`, the number of an answer and that of its citation or nearest passage."""
         number, item = (int(part) for part in place.split("-"))
         answer = answers[number]
         cited: Citation | Passage = (
             answer.nearest[item].passage if answer.abstained else answer.citations[item]
         )
         return document_html(self._bot_now(), cited, say, place)
-
-    def follow(
-        self,
-        box: str,
-        messages: list[Message],
-        answers: Exchanges,
-        event: gr.EventData,
-        request: gr.Request,
-        *only: object,
-    ) -> Iterator[Shown]:
-        """What a link of the chat asks for: a citation, a question that is suggested, one that was asked."""
-        what, place, say = str(event.what), str(event.place), tongue(request)
-        try:
-            if what == "cite":
-                # The rest may have gone on since the click.
-                yield gr.skip(), gr.skip(), gr.skip(), self._open_citation(place, answers, say)
-                return
-            if what == "ask":
-                yield from self.converse(place, messages, answers, request, *only)
-                return
-            number = int(place)
-            question = answers[number].question
-            earlier = {n: a for n, a in answers.items() if n < number}
-            if what == "again":
-                yield from self.converse(question, messages[: 2 * number], earlier, request, *only)
-                return
-            yield question, messages[: 2 * number], earlier, _no_source(say)
-        except (ValueError, KeyError, IndexError):  # older than what is kept, or made up
-            yield gr.skip(), gr.skip(), gr.skip(), _no_source(say)
-
-    def choose_example(
-        self,
-        chosen: gr.SelectData,
-        messages: list[Message],
-        answers: Exchanges,
-        request: gr.Request,
-        *only: object,
-    ) -> Iterator[Shown]:
-        yield from self.converse(chosen.value["text"], messages, answers, request, *only)
 
     def forget(self, request: gr.Request) -> tuple[Exchanges, str]:
         return {}, _no_source(tongue(request))
@@ -194,6 +213,7 @@ def build_app(
                     autofocus=True,
                     max_lines=4,
                 )
+                asked = gr.Textbox(visible="hidden")  # what was typed, while it is being answered
                 only = add_narrowing_panel(bot_now)
                 busy = gr.HTML(_status_line(ENGLISH), elem_id="busy")
                 if feedback:
@@ -211,17 +231,17 @@ def build_app(
         add_inspect_panel(bot_now, answers, only)
         if report:
             add_report_panel(bot_now, report)
-        given, shown = [box, chat, answers, *only], [box, chat, answers, source]
-        asking: list[Any] = [box.submit, chat.example_select, source.click]
-        gr.on(asking, None, js=ASKING_JS, **QUIET)
-        for asked in (
-            box.submit(does.converse, given, shown, **QUIET),
-            chat.example_select(does.choose_example, [chat, answers, *only], shown, **QUIET),
-            # A click while another is being followed is followed next, rather than dropped.
-            source.click(does.follow, given, shown, trigger_mode="always_last", **QUIET),
-        ):
-            asked.then(None, js=ANSWERED_JS, **QUIET)
-        chat.clear(does.forget, None, [answers, source], **QUIET)
+        # One turn at a time: what is asked for meanwhile waits, in the browser, until it is over.
+        box.submit(None, [box, asked], [box, asked], js=TYPED_JS, **QUIET)
+        turns: list[Any] = [box.submit, chat.example_select, source.click]
+        gr.on(turns, None, js=ASKING_JS, **QUIET)
+        given, shown = [asked, chat, answers, *only], [box, chat, answers, source]
+        turn = gr.on(turns, does.turn, given, shown, trigger_mode="once", **QUIET)
+        turn.then(None, None, asked, js=ANSWERED_JS, **QUIET)
+        turn.failure(None, [box, asked], [box, asked], js=FAILED_JS, **QUIET)
+        # A document can be opened at any time: it changes nothing of the chat.
+        source.select(does.cite, answers, source, trigger_mode="multiple", **QUIET)
+        chat.clear(does.forget, None, [answers, source], cancels=[turn], **QUIET)
         for kind, (export, suffix) in SAVED.items():
             done = buttons[kind].click(partial(_export, export), answers, saved, **QUIET)
             done.then(None, saved, None, js=SAVE_JS.replace("SUFFIX", suffix))

@@ -39,10 +39,41 @@ footer, footer button { color: var(--body-text-color) !important; }
     + PROSE_CSS
 )
 
+# The chat takes one turn at a time. Of what is asked for meanwhile the last follows once it is over.
+# That an answer takes its time is said, also to who hears the page, once it does. Whichever script
+# comes first makes this: Gradio runs them, and shows the parts of the page, in no order.
+_TURNS_JS = f"""
+const turns = window.turns ??= {{
+    busy: false,
+    next: null,
+    timer: null,
+    take(turn) {{ if (this.busy) this.next = turn; else turn(); }},
+    begin() {{
+        if (this.busy) return;
+        this.busy = true;
+        this.timer = setTimeout(() => this.say((line) => line.dataset.searching), {SLOW_MS});
+    }},
+    end() {{
+        const next = this.next;
+        this.busy = false;
+        this.next = null;
+        clearTimeout(this.timer);
+        this.say(() => '');
+        if (next) setTimeout(next);
+    }},
+    say(what) {{
+        const line = document.querySelector('#busy p');
+        if (line) line.textContent = what(line);
+    }},
+}};
+"""
+
 # A click on a citation anywhere in the chat asks the server for its document, unless it is the one
 # that is open; either way the highlighted words are brought into sight. On a phone the document is
 # below the chat: the page goes there when asked to, not with each answer.
-SOURCE_JS = """
+SOURCE_JS = (
+    _TURNS_JS
+    + """
 let clicked = false, exchanges = 0;
 // The last question at the top of the chat, so that its answer is read from its beginning.
 const top = (shown) => shown.getBoundingClientRect().top;
@@ -84,10 +115,12 @@ document.addEventListener('click', (event) => {
     }
     const place = what === 'ask' ? link.textContent : where;
     clicked = what === 'cite';
-    if (clicked && element.querySelector('.document')?.dataset.citation === place) show();
-    else trigger('click', {what, place});
+    if (!clicked) turns.take(() => trigger('click', {what, place}));
+    else if (element.querySelector('.document')?.dataset.citation === place) show();
+    else trigger('select', {place});
 }, true);
 """
+)
 
 # A file of the conversation is made in the browser: the server gives out none.
 SAVE_JS = """(text) => {
@@ -98,15 +131,14 @@ SAVE_JS = """(text) => {
     URL.revokeObjectURL(link.href);
 }"""
 
-# That an answer takes its time is said, also to who hears the page, once it does.
-ASKING_JS = f"""() => {{
-    const line = document.querySelector('#busy p');
-    clearTimeout(line.timer);
-    line.timer = setTimeout(() => line.textContent = line.dataset.searching, {SLOW_MS});
+# What was typed leaves the box for the chat; it comes back where it cannot be asked.
+TYPED_JS = f"""(box, asked) => {{{_TURNS_JS}
+    if (!turns.busy) return ["", box];
+    turns.next = () => document.querySelector('#question .submit-button').click();
+    return [box, asked];
 }}"""
-ANSWERED_JS = """() => {
-    const line = document.querySelector('#busy p');
-    clearTimeout(line.timer);
-    line.textContent = '';
-}"""
+
+ASKING_JS = f"() => {{{_TURNS_JS} turns.begin(); }}"
+ANSWERED_JS = f"() => {{{_TURNS_JS} turns.end(); return ''; }}"
+FAILED_JS = f"(box, asked) => {{{_TURNS_JS} turns.end(); return [box || asked, '']; }}"
 GREETED_JS = "() => { document.title = document.querySelector('h1').textContent; }"

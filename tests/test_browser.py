@@ -81,7 +81,7 @@ class Visitor:
         self.dialogs = self._dialog
         self.page.on("dialog", self.dialogs)
         self.page.on("popup", lambda popup: self.faults.append(f"window {popup.url}"))
-        self.page.on("pageerror", lambda error: self.faults.append(f"script error {error}"))
+        self.page.on("pageerror", lambda error: self.faults.append(f"script error {error.stack}"))
         self.page.on("console", self._console)
         self.page.on("request", lambda request: self._request(request.url))
         self.page.on("websocket", lambda socket: self._request(socket.url))
@@ -174,6 +174,18 @@ def visitor(desktop: BrowserContext, url: str) -> Iterator[Visitor]:
 def quote(article_bot: QABot) -> Callable[[str], str]:
     """The words that the answer to a question cites."""
     return cache(lambda question: article_bot.ask(question).citations[0].quote)
+
+
+def held(bot: QABot, monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Hold back the bot's answers until the event that is given is set."""
+    answered, ask = threading.Event(), bot.ask
+
+    def slow(*args: Any, **options: Any) -> Answer:
+        answered.wait(20)
+        return ask(*args, **options)
+
+    monkeypatch.setattr(bot, "ask", slow)
+    return answered
 
 
 # Answers and their sources.
@@ -501,6 +513,7 @@ def test_a_question_that_is_put_off_says_so_and_leaves_the_page_as_it_was(
             visitor.page.wait_for_timeout(500)
         expect(message).to_contain_text(re.compile(r"Try again in \d+ s\."))
         expect(visitor.box).to_have_value(WHITE_PAPER)
+        expect(visitor.page.locator("#busy [role=status]")).to_have_text("")
         expect(visitor.answers.nth(0)).to_contain_text("76 countries")
         said = visitor.answers.last.locator(".said")
         said.scroll_into_view_if_needed()
@@ -523,14 +536,7 @@ def test_that_an_answer_takes_long_is_said_until_it_is_there_and_of_a_fast_one_n
         )
         visitor.ask(FIRST_LIGHT)
         assert "Searching …" not in visitor.page.evaluate("said")
-        answered = threading.Event()
-        ask = article_bot.ask
-
-        def slow(*args: Any, **options: Any) -> Answer:
-            answered.wait(20)
-            return ask(*args, **options)
-
-        monkeypatch.setattr(article_bot, "ask", slow)
+        answered = held(article_bot, monkeypatch)
         visitor.box.fill(WHITE_PAPER)
         visitor.box.press("Enter")
         expect(line).to_have_text("Searching …")
@@ -538,6 +544,51 @@ def test_that_an_answer_takes_long_is_said_until_it_is_there_and_of_a_fast_one_n
         expect(visitor.answers).to_have_count(2)
         expect(line).to_have_text("")
         visitor.leave()
+
+
+@pytest.mark.parametrize("meanwhile", ["a link", "a question"])
+def test_what_is_asked_for_while_an_answer_is_made_follows_once_it_is_there(
+    visitor: Visitor, article_bot: QABot, monkeypatch: pytest.MonkeyPatch, meanwhile: str
+) -> None:
+    visitor.ask(FIRST_LIGHT)
+    visitor.ask(CONFERENCE)
+    answered = held(article_bot, monkeypatch)
+    visitor.answers.nth(1).get_by_text("Ask again").click()
+    if meanwhile == "a link":
+        visitor.answers.nth(0).get_by_text("Edit").click()
+        answered.set()
+        expect(visitor.questions).to_have_count(0)
+        expect(visitor.box).to_have_value(FIRST_LIGHT)
+    else:
+        visitor.box.fill(WHITE_PAPER)
+        visitor.box.press("Enter")
+        visitor.links(0).first.click()  # the source is no part of the chat, and waits for nothing
+        expect(visitor.mark).to_contain_text("one of 76 countries")
+        answered.set()
+        expect(visitor.questions).to_have_text([FIRST_LIGHT, CONFERENCE, WHITE_PAPER])
+        expect(visitor.answers.nth(2)).to_contain_text("March 16")
+        expect(visitor.box).to_have_value("")
+
+
+def test_a_question_can_be_typed_while_another_is_answered_and_clearing_ends_both(
+    visitor: Visitor, article_bot: QABot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered = held(article_bot, monkeypatch)
+    visitor.box.fill(FIRST_LIGHT)
+    visitor.box.press("Enter")
+    expect(visitor.box).to_have_value("")
+    visitor.box.fill(WHITE_PAPER)
+    answered.set()
+    expect(visitor.answers).to_contain_text(["76 countries"])
+    expect(visitor.box).to_have_value(WHITE_PAPER)
+    answered.clear()
+    visitor.answers.nth(0).get_by_text("Ask again").click()
+    visitor.page.get_by_label("Clear").click()
+    answered.set()
+    visitor.page.wait_for_timeout(500)
+    expect(visitor.answers).to_have_count(0)
+    visitor.box.press("Enter")
+    expect(visitor.answers).to_contain_text(["March 16"])
 
 
 # Visitors, and documents that are not to be trusted.
