@@ -1,9 +1,9 @@
 """Many users of one server at once: throughput, waiting time, memory.
 
-    python benchmarks/load.py [--users 50] [--seconds 120]
+    python benchmarks/load.py [--users 50] [--seconds 120] [--rounds 3]
 
 A real `qa-bot serve` of the repository's own sources; each user asks by HTTP, reads the answer, and asks
-the next. Writes LOAD.md.
+the next, in rounds: memory that grew in the first must not in the others. Writes LOAD.md.
 """
 
 import argparse
@@ -15,6 +15,7 @@ import tempfile
 import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -49,10 +50,11 @@ def ask(port: int, question: str) -> float:
     return time.perf_counter() - began
 
 
-def user(port: int, number: int, until: float) -> list[float]:
+def ask_on(port: int, until: float, user: int) -> list[float]:
+    """Ask until then, one after another; the seconds that each took."""
     seconds = []
     while time.monotonic() < until:
-        seconds.append(ask(port, QUESTIONS[(number + len(seconds)) % len(QUESTIONS)]))
+        seconds.append(ask(port, QUESTIONS[(user + len(seconds)) % len(QUESTIONS)]))
     return seconds
 
 
@@ -65,6 +67,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--users", type=int, default=50)
     parser.add_argument("--seconds", type=float, default=120)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--port", type=int, default=7899)
     args = parser.parse_args()
     script = shutil.which("qa-bot", path=str(Path(sys.executable).parent))
@@ -81,25 +84,31 @@ def main() -> None:
                     break
                 except OSError:
                     time.sleep(0.2)
-            before = megabytes(server.pid)
-            until = time.monotonic() + args.seconds
-            with ThreadPoolExecutor(args.users) as pool:
-                each = list(pool.map(lambda n: user(args.port, n, until), range(args.users)))
-            after = megabytes(server.pid)
+            before, rows = megabytes(server.pid), []
+            for number in range(1, args.rounds + 1):
+                until = time.monotonic() + args.seconds
+                asking = partial(ask_on, args.port, until)
+                with ThreadPoolExecutor(args.users) as pool:
+                    each = pool.map(asking, range(args.users))
+                    seconds = np.concatenate(list(each))
+                waits = (f"{1000 * np.percentile(seconds, p):.0f}" for p in (50, 95, 99))
+                rate = f"{len(seconds) / args.seconds:.0f}"
+                memory = f"{megabytes(server.pid):.0f}"
+                rows.append(row(number, f"{len(seconds):,}", 0, rate, *waits, memory))
             server.terminate()
-    seconds = np.concatenate(each)
-    waits = (f"{1000 * np.percentile(seconds, p):.0f}" for p in (50, 95, 99))
-    rate = f"{len(seconds) / args.seconds:.0f}"
+    table = "\n".join(rows)
     text = f"""# Under load
 
-`python benchmarks/load.py`: {args.users} users for {args.seconds:.0f} s, each asking as soon as it is
-answered, over HTTP (two requests an answer), client and server on {machine()}.
+`python benchmarks/load.py`: {args.users} users for {args.rounds} rounds of {args.seconds:.0f} s, each asking
+as soon as it is answered, over HTTP (two requests an answer), client and server on {machine()}.
+Memory before the first round: {before:.0f} MB.
 
-| answers | errors | answers/s | p50, ms | p95, ms | p99, ms | memory before, MB | after, MB |
+| round | answers | errors | answers/s | p50, ms | p95, ms | p99, ms | memory after, MB |
 |---:|---:|---:|---:|---:|---:|---:|---:|
-{row(f"{len(seconds):,}", 0, rate, *waits, f"{before:.0f}", f"{after:.0f}")}
+{table}
 
-An error would have ended it.
+An error would have ended it. Memory grows until the sessions that are remembered are as many as may be
+(1,000), and then by less than 1 KB an answer: Gradio keeps the number of each call's session.
 """
     (HERE / "LOAD.md").write_text(text, encoding="utf-8")
     print(text)

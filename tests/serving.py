@@ -14,9 +14,6 @@ from qa_bot.live import BotNow
 from qa_bot.prose import Writer
 from qa_bot.server import Guard, Server, build_server
 
-# For `pytest.mark.filterwarnings`: the server runs in this process, and Gradio uses pandas in old ways.
-GRADIO_WARNING = "ignore::DeprecationWarning"
-
 
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:

@@ -22,13 +22,11 @@ from gradio_client import Client
 from gradio_client.exceptions import AppError
 from hypothesis import given
 from hypothesis import strategies as st
-from serving import GRADIO_WARNING, serving
+from serving import serving
 
 from qa_bot import QABot, QABotError, Settings, Turn, build_index
 from qa_bot.phrases import ENGLISH
 from qa_bot.rendering import answer_html, as_text, document_html
-
-pytestmark = pytest.mark.filterwarnings(GRADIO_WARNING)
 
 FIRST_LIGHT = "How many countries took part in First Light 2022?"
 FOLLOW_UP = "And who started it?"

@@ -21,7 +21,7 @@ from playwright.sync_api import (
     Page,
     expect,
 )
-from serving import GRADIO_WARNING, serving
+from serving import serving
 
 from qa_bot import QABot, Settings, app, build_index
 from qa_bot.editing import Editor
@@ -32,7 +32,7 @@ from qa_bot.server import Guard
 from qa_bot.transcript import citations_of
 from qa_bot.types import Answer
 
-pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings(GRADIO_WARNING)]
+pytestmark = pytest.mark.browser
 
 FIRST_LIGHT = "How many countries took part in First Light 2022?"
 FOLLOW_UP = "And who started it?"

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from conftest import ARTICLE
 from playwright.sync_api import Browser, BrowserContext, Page, expect
-from serving import GRADIO_WARNING, serving
+from serving import serving
 from test_browser import CONFERENCE, FIRST_LIGHT, REPORT, UNSAID, Visitor
 
 from qa_bot import QABot
 from qa_bot.editing import Editor
 
-pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings(GRADIO_WARNING)]
+pytestmark = pytest.mark.browser
 
 # What a visitor reads of the page itself: texts, placeholders and titles, but for what sources and
 # visitors said and the names in a report.

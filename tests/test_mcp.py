@@ -12,12 +12,10 @@ import pytest
 from gradio_client import Client
 from mcp import ClientSession
 from mcp.client.streamable_http import streamable_http_client
-from serving import GRADIO_WARNING, serving
+from serving import serving
 
 from qa_bot import QABot
 from qa_bot.server import MAX_BODY_BYTES, Guard
-
-pytestmark = pytest.mark.filterwarnings(GRADIO_WARNING)
 
 FIRST_LIGHT = "How many countries took part in First Light 2022?"
 UNSAID = "What is the capital of France?"

@@ -9,7 +9,7 @@ import pytest
 from conftest import ROOT
 from llm_servers import KEY, event, events, scripted
 from playwright.sync_api import Browser, Page, expect
-from serving import GRADIO_WARNING, serving
+from serving import serving
 from test_browser import FIRST_LIGHT, MARK_IS_IN_SIGHT
 
 from qa_bot import QABot
@@ -17,7 +17,7 @@ from qa_bot.llm import Limits, open_llm
 from qa_bot.prose import Writer
 from qa_bot.transcript import check, citations_of
 
-pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings(GRADIO_WARNING)]
+pytestmark = pytest.mark.browser
 
 LED_TO = "The operation led to 2,000 arrests"
 

@@ -15,13 +15,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from serving import GRADIO_WARNING, free_port, serving
+from serving import free_port, serving
 
 from qa_bot import QABot, app
 from qa_bot.rate_limit import RateLimit
 from qa_bot.server import MAX_BODY_BYTES, Guard
-
-pytestmark = pytest.mark.filterwarnings(GRADIO_WARNING)
 
 FIRST_LIGHT = "How many countries took part in First Light 2022?"
 LOGIN = ("ann", "s:ecret")
