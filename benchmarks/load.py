@@ -3,7 +3,7 @@
     python benchmarks/load.py [--users 50] [--seconds 120] [--rounds 3]
 
 A real `qa-bot serve` of the repository's own sources; each user asks by HTTP, reads the answer, and asks
-the next, in rounds: memory that grew in the first must not in the others. Writes LOAD.md.
+the next, in rounds, so that what grows or slows down with the number of answers shows. Writes LOAD.md.
 """
 
 import argparse
@@ -84,7 +84,7 @@ def main() -> None:
                     break
                 except OSError:
                     time.sleep(0.2)
-            before, rows = megabytes(server.pid), []
+            memory, rows = [megabytes(server.pid)], []
             for number in range(1, args.rounds + 1):
                 until = time.monotonic() + args.seconds
                 asking = partial(ask_on, args.port, until)
@@ -93,22 +93,21 @@ def main() -> None:
                     seconds = np.concatenate(list(each))
                 waits = (f"{1000 * np.percentile(seconds, p):.0f}" for p in (50, 95, 99))
                 rate = f"{len(seconds) / args.seconds:.0f}"
-                memory = f"{megabytes(server.pid):.0f}"
-                rows.append(row(number, f"{len(seconds):,}", 0, rate, *waits, memory))
+                memory.append(megabytes(server.pid))
+                rows.append(row(number, f"{len(seconds):,}", rate, *waits, f"{memory[-1]:.0f}"))
             server.terminate()
     table = "\n".join(rows)
     text = f"""# Under load
 
 `python benchmarks/load.py`: {args.users} users for {args.rounds} rounds of {args.seconds:.0f} s, each asking
 as soon as it is answered, over HTTP (two requests an answer), client and server on {machine()}.
-Memory before the first round: {before:.0f} MB.
+Memory before the first round: {memory[0]:.0f} MB.
 
-| round | answers | errors | answers/s | p50, ms | p95, ms | p99, ms | memory after, MB |
-|---:|---:|---:|---:|---:|---:|---:|---:|
+| round | answers | answers/s | p50, ms | p95, ms | p99, ms | memory after, MB |
+|---:|---:|---:|---:|---:|---:|---:|
 {table}
 
-An error would have ended it. Memory grows until the sessions that are remembered are as many as may be
-(1,000), and then by less than 1 KB an answer: Gradio keeps the number of each call's session.
+An error would have ended it.
 """
     (HERE / "LOAD.md").write_text(text, encoding="utf-8")
     print(text)

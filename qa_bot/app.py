@@ -9,7 +9,7 @@ from typing import Any
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when gradio is imported
 
 # Of each call Gradio keeps a record, and after each it makes statistics of the last 10,000 for a page
-# that is off here: every answer would take longer than the one before (benchmarks/LOAD.md).
+# that is off here: every answer would take longer than the one before (benchmarks/load.py).
 os.environ["GRADIO_ANALYTICS_MAX_EVENTS"] = "1"
 os.environ["GRADIO_ANALYTICS_CACHE_FREQUENCY"] = str(10**9)
 

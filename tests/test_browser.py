@@ -570,7 +570,7 @@ def test_what_is_asked_for_while_an_answer_is_made_follows_once_it_is_there(
         expect(visitor.box).to_have_value("")
 
 
-def test_a_question_can_be_typed_while_another_is_answered_and_clearing_ends_both(
+def test_a_question_can_be_typed_while_another_is_answered_and_clearing_ends_what_is_under_way(
     visitor: Visitor, article_bot: QABot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answered = held(article_bot, monkeypatch)
